@@ -1,0 +1,1 @@
+"""aldente: diffusion images, cooked just right."""

@@ -1,0 +1,69 @@
+"""What the renderer asks of a model, and the facts that a model states about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from aldente.engine.denoise import Condition, Latent
+from aldente.engine.levels import Level
+
+Image = Any
+"""A picture: a NumPy array of uint8, ``h w 3``, RGB."""
+
+Emphasis = tuple[tuple[str, float], ...]
+"""A prompt in pieces, each with the weight of its words; plain text is one piece of weight 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """Facts about a model that others compute with.
+
+    ``sigmas`` are the model's training noise levels, ascending: what timestep-based schedules count in.
+    ``fingerprint`` is the SHA-256 of all weights; ``bytes_fixed`` and ``bytes_per_row`` predict the memory of one call.
+    """
+
+    name: str
+    title: str
+    fingerprint: str
+    family: Literal["exploding", "flow"]
+    prediction: Literal["eps", "v", "flow", "x0"]
+    latent_channels: int
+    latent_scale: int
+    sigma_min: float
+    sigma_max: float
+    sigmas: tuple[float, ...]
+    native: tuple[tuple[int, int], ...]
+    size_multiple: int
+    size_min: int
+    size_max: int
+    rows: int
+    bytes_fixed: int
+    bytes_per_row: int
+    prompt_tokens: int
+
+
+class Model(Protocol):
+    """A text-to-image model at the level of its denoiser. Calls are pure: the same arguments, the same bits."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's facts."""
+        ...
+
+    def encode(self, text: Emphasis) -> Condition:
+        """The condition for a prompt; equal prompts give equal conditions."""
+        ...
+
+    def estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> Latent:
+        """The estimate of the clean latent of each row of ``x`` (b c h w), at its own level and condition."""
+        ...
+
+    def encode_image(self, image: Image) -> Latent:
+        """The latent, 1 c h w, of a picture whose sides are multiples of ``size_multiple``."""
+        ...
+
+    def decode(self, latent: Latent) -> list[Image]:
+        """The picture of each row of ``latent`` (b c h w)."""
+        ...

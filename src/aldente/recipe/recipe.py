@@ -1,0 +1,153 @@
+"""The recipe: everything that determines a picture, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from aldente.recipe.field import parameter
+from aldente.recipe.value import Value
+
+
+class Guidance(Value):
+    """How strongly, where and in which way the prompt steers."""
+
+    scale: float = parameter(
+        7.0,
+        name="cfg",
+        aliases=("cfg_scale", "guidance_scale", "guidance", "scale"),
+        label="CFG scale",
+        ge=0.0,
+        le=100.0,
+        help="How strongly the prompt steers; 1 is off.",
+    )
+    low: float | None = parameter(
+        None,
+        name="guidance_low",
+        label="Guidance from",
+        unit="sigma",
+        ge=0.0,
+        help="Guide only above this noise level (sigma).",
+    )
+    high: float | None = parameter(
+        None,
+        name="guidance_high",
+        label="Guidance to",
+        unit="sigma",
+        ge=0.0,
+        help="Guide only up to this noise level (sigma).",
+    )
+    rescale: float | None = parameter(
+        None,
+        name="cfg_rescale",
+        aliases=("guidance_rescale",),
+        label="CFG rescale",
+        ge=0.0,
+        le=1.0,
+        help="Pull the spread of the guided estimate back towards the conditional one; 0 is off.",
+    )
+    apg: float | None = parameter(
+        None,
+        name="apg",
+        label="APG parallel part",
+        ge=0.0,
+        le=1.0,
+        help="Adaptive projected guidance: how much of the parallel part of the guidance is kept; unset is off.",
+    )
+    threshold: float | None = parameter(
+        None,
+        name="dynamic_threshold",
+        label="Dynamic threshold",
+        ge=0.5,
+        le=1.0,
+        help="Clip the guided estimate at this quantile of the conditional one's range; unset is off.",
+    )
+
+
+class Sampling(Value):
+    """How the noise is taken away: sampler, schedule, steps and guidance."""
+
+    sampler: str = parameter(
+        "dpmpp_2m",
+        aliases=("sampler_name", "sampler_index"),
+        label="Sampler",
+        choices="sampler",
+        help="The method of integration; 'DPM++ 2M Karras' names a schedule as well.",
+    )
+    schedule: str = parameter(
+        "karras",
+        aliases=("scheduler", "schedule_type", "noise_schedule"),
+        label="Schedule",
+        choices="schedule",
+        help="How the noise levels are spaced.",
+    )
+    steps: int = parameter(
+        25,
+        aliases=("num_inference_steps", "inference_steps", "sample_steps", "sampling_steps", "ddim_steps"),
+        label="Steps",
+        ge=1,
+        le=1000,
+        help="How many steps lead from noise to picture.",
+    )
+    guidance: Guidance = Guidance()
+    eta: float | None = parameter(
+        None, label="Eta", ge=0.0, le=10.0, help="How much noise an ancestral or SDE sampler adds back; unset is its own."
+    )
+    s_noise: float | None = parameter(
+        None, label="Noise multiplier", ge=0.0, le=2.0, help="Factor on the noise that a sampler adds; unset is 1."
+    )
+    s_churn: float | None = parameter(None, label="Churn", ge=0.0, le=1000.0, help="Noise added before steps [Karras 2022].")
+    s_tmin: float | None = parameter(None, label="Churn from", unit="sigma", ge=0.0, help="Churn only above this sigma.")
+    s_tmax: float | None = parameter(None, label="Churn to", unit="sigma", ge=0.0, help="Churn only below this sigma.")
+    rho: float | None = parameter(None, label="Rho", ge=0.1, le=100.0, help="Bend of the karras and polyexponential schedules.")
+    sigma_min: float | None = parameter(None, label="Sigma min", unit="sigma", ge=0.0, help="Last noise level; unset is the model's.")
+    sigma_max: float | None = parameter(None, label="Sigma max", unit="sigma", ge=0.0, help="First noise level; unset is the model's.")
+    shift: float | None = parameter(None, label="Flow shift", ge=0.01, le=100.0, help="Shift of a flow model's schedule.")
+    discard_next_to_last: bool | None = parameter(
+        None,
+        aliases=("discard_next_to_last_sigma", "always_discard_next_to_last_sigma"),
+        label="Discard next-to-last sigma",
+        help="Leave out the last level but one, as A1111 does for DPM2 and UniPC.",
+    )
+    rng: str = parameter(
+        "aldente",
+        aliases=("rng_source", "randn_source"),
+        label="RNG",
+        choices="rng",
+        help="Where noise comes from: aldente (one stream per purpose), nv (as on an NVIDIA card) or cpu (as torch on a CPU).",
+    )
+
+
+class Base(Value):
+    """The first stage: a picture from noise."""
+
+    kind: Literal["base"] = "base"
+    variation_seed: int | None = parameter(
+        None, aliases=("subseed", "var_seed"), label="Variation seed", ge=0, le=2**64 - 1, help="A second seed to lean towards."
+    )
+    variation_strength: float | None = parameter(
+        None,
+        aliases=("subseed_strength", "var_strength"),
+        label="Variation strength",
+        ge=0.0,
+        le=1.0,
+        help="How far the noise leans towards the variation seed.",
+    )
+
+
+Stage = Annotated[Base, Field(discriminator=None)]
+
+
+class Recipe(Value):
+    """Everything that determines a picture. Its digest is its identity: the same digest is the same picture."""
+
+    model: str = parameter("pastina", aliases=("checkpoint", "ckpt_name", "sd_model_checkpoint"), label="Model", choices="model", help="The model that draws.")
+    prompt: str = parameter("", aliases=("positive_prompt", "text"), label="Prompt", help="What to draw.")
+    negative: str = parameter("", aliases=("negative_prompt",), label="Negative prompt", help="What to steer away from.")
+    width: int = parameter(64, label="Width", unit="px", ge=8, le=16384, help="Width of the picture.")
+    height: int = parameter(64, label="Height", unit="px", ge=8, le=16384, help="Height of the picture.")
+    seed: int = parameter(0, label="Seed", ge=0, le=2**64 - 1, help="The number that all noise grows from.")
+    clip_skip: int | None = parameter(None, label="Clip skip", ge=1, le=12, help="Which layer of the text encoder is read, from the end.")
+    sampling: Sampling = Sampling()
+    stages: tuple[Base, ...] = (Base(),)
