@@ -1,0 +1,295 @@
+"""Many runs, full batches: collect what all live jobs ask, evaluate it in one model call per shape, send the answers back.
+
+Jobs differ freely in sampler, steps, guidance, prompt, tiles or stage. Identical queries are evaluated once, whether they
+are asked at the same time or later. Everything that would make a result depend on its company is kept out: a job sees its
+own answers and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from aldente.engine.denoise import Asking, Condition, Latent, Query
+from aldente.engine.levels import Level
+
+Estimator = Callable[[Latent, Sequence[Level], Sequence[Condition]], Latent]
+"""The model: estimates of x0 for the rows of ``x`` (b c h w), each at its own level and condition."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A picture to be made: ``start`` begins its computation when the driver has room for it."""
+
+    key: Hashable
+    start: Callable[[], Asking[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a job cost: rows it asked for, rows evaluated for it (shared ones counted in parts), seconds of model time."""
+
+    asked: int
+    evaluated: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended: its ``result``, or the ``error`` that its computation raised."""
+
+    key: Hashable
+    result: Any
+    error: Exception | None
+    usage: Usage
+
+
+class Tick(NamedTuple):
+    """Progress after one model call: rows evaluated and answered by sharing so far, jobs finished and live."""
+
+    calls: int
+    evaluated: int
+    shared: int
+    finished: int
+    live: int
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of a drive: rows in one model call, jobs alive at a time, bytes of answers kept for sharing."""
+
+    rows: int = 16
+    live: int = 48
+    shared_bytes: int = 64 << 20
+
+
+@dataclass(eq=False)
+class _Live:
+    """A started job and what it waits for."""
+
+    key: Hashable
+    asking: Asking[Any]
+    answers: list[Latent | None] = field(default_factory=list)
+    missing: int = 0
+    asked: int = 0
+    evaluated: float = 0.0
+    seconds: float = 0.0
+
+    def usage(self) -> Usage:
+        return Usage(asked=self.asked, evaluated=self.evaluated, seconds=self.seconds)
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A query that somebody waits for."""
+
+    query: Query
+    rows: int
+    waiters: list[tuple[_Live, int]]
+
+
+def _nbytes(array: Latent) -> int:
+    return int(array.nbytes) if hasattr(array, "nbytes") else int(array.size) * 8
+
+
+class _Answers:
+    """The most recent answers, up to a number of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, Latent] = OrderedDict()
+
+    def get(self, identity: Hashable) -> Latent | None:
+        return self._kept.get(identity)
+
+    def keep(self, identity: Hashable, answer: Latent, size: int) -> None:
+        self._kept[identity] = answer
+        self._bytes += size
+        while self._bytes > self._limit and self._kept:
+            self._kept.popitem(last=False)
+            self._bytes -= size
+
+
+class _ByObject:
+    """An array that equals itself only. Holding it keeps its address from being given to another array."""
+
+    def __init__(self, array: Latent) -> None:
+        self._array = array
+
+    def __hash__(self) -> int:
+        return id(self._array)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByObject) and other._array is self._array
+
+
+def _identity(query: Query) -> Hashable:
+    """What makes two queries the same. Arrays of other libraries are told apart by object, which can only miss a saving."""
+    x = query.x
+    content = x.tobytes() if isinstance(x, np.ndarray) else _ByObject(x)
+    return (content, x.shape, str(x.dtype), query.level, query.condition)
+
+
+class Drive:
+    """One run of the driver over ``jobs``; iterate it to receive the outcomes as they come.
+
+    ``watch`` is told after every model call; when ``cancelled`` answers True, no further call is made and the
+    unfinished jobs are closed without an outcome. ``clock`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        estimate: Estimator,
+        *,
+        clock: Callable[[], float],
+        limits: Limits = Limits(),
+        watch: Callable[[Tick], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self._jobs = iter(jobs)
+        self._estimate = estimate
+        self._clock = clock
+        self._limits = limits
+        self._watch = watch
+        self._cancelled = cancelled
+        self._live: set[_Live] = set()
+        self._pending: dict[Hashable, OrderedDict[Hashable, _Pending]] = {}
+        self._answers = _Answers(limits.shared_bytes)
+        self._outcomes: deque[Outcome] = deque()
+        self._calls = self._evaluated = self._shared = self._finished = 0
+        self._more = True
+
+    def __iter__(self) -> Iterator[Outcome]:
+        try:
+            while True:
+                self._admit()
+                yield from self._drain()
+                if not self._pending or (self._cancelled is not None and self._cancelled()):
+                    return
+                batch = self._evaluate()
+                if self._watch is not None:
+                    self._watch(Tick(self._calls, self._evaluated, self._shared, self._finished, len(self._live), batch))
+                yield from self._drain()
+        finally:
+            for live in self._live:
+                live.asking.close()
+
+    def _drain(self) -> Iterator[Outcome]:
+        while self._outcomes:
+            yield self._outcomes.popleft()
+
+    def _admit(self) -> None:
+        while self._more and len(self._live) < self._limits.live:
+            job = next(self._jobs, None)
+            if job is None:
+                self._more = False
+                return
+            live = _Live(job.key, job.start())
+            self._live.add(live)
+            self._resume([live])
+
+    def _resume(self, ready: list[_Live]) -> None:
+        """Let jobs whose answers are all there go on, until each waits for the model or has ended."""
+        while ready:
+            live = ready.pop()
+            try:
+                queries = live.asking.send(live.answers if live.answers else None)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                self._end(live, stop.value, None)
+            except Exception as error:
+                self._end(live, None, error)
+            else:
+                if self._ask(live, queries):
+                    ready.append(live)
+
+    def _end(self, live: _Live, result: Any, error: Exception | None) -> None:
+        self._live.discard(live)
+        self._finished += 1
+        self._outcomes.append(Outcome(key=live.key, result=result, error=error, usage=live.usage()))
+
+    def _ask(self, live: _Live, queries: list[Query]) -> bool:
+        """Note what ``live`` waits for; True if every answer was known already."""
+        live.answers = [None] * len(queries)
+        live.missing = 0
+        for index, query in enumerate(queries):
+            rows = query.x.shape[0]
+            live.asked += rows
+            identity = _identity(query)
+            known = self._answers.get(identity)
+            if known is not None:
+                live.answers[index] = known
+                self._shared += rows
+                continue
+            live.missing += 1
+            group = self._pending.setdefault((query.x.shape[1:], str(query.x.dtype)), OrderedDict())
+            pending = group.get(identity)
+            if pending is None:
+                group[identity] = _Pending(query, rows, [(live, index)])
+            else:
+                pending.waiters.append((live, index))
+                self._shared += rows
+        return live.missing == 0
+
+    def _take(self) -> list[tuple[Hashable, _Pending]]:
+        """The next batch: the oldest queries of the shape that most rows wait in, at least one query."""
+        shape, group = max(self._pending.items(), key=lambda item: len(item[1]))
+        batch: list[tuple[Hashable, _Pending]] = []
+        rows = 0
+        while group:
+            identity, pending = next(iter(group.items()))
+            if batch and rows + pending.rows > self._limits.rows:
+                break
+            batch.append((identity, group.pop(identity)))
+            rows += pending.rows
+        if not group:
+            del self._pending[shape]
+        return batch
+
+    def _evaluate(self) -> int:
+        """One model call, its answers handed out; the rows it held."""
+        batch = self._take()
+        queries = [pending.query for _, pending in batch]
+        xp = array_namespace(queries[0].x)
+        x = queries[0].x if len(queries) == 1 else xp.concat([query.x for query in queries], axis=0)
+        levels = [pending.query.level for _, pending in batch for _ in range(pending.rows)]
+        conditions = [pending.query.condition for _, pending in batch for _ in range(pending.rows)]
+        started = self._clock()
+        estimates = self._estimate(x, levels, conditions)
+        seconds = self._clock() - started
+        self._calls += 1
+        self._evaluated += len(levels)
+        self._hand_out(batch, estimates, seconds / len(levels))
+        return len(levels)
+
+    def _hand_out(self, batch: list[tuple[Hashable, _Pending]], estimates: Latent, seconds_per_row: float) -> None:
+        xp = array_namespace(estimates)
+        ready: list[_Live] = []
+        start = 0
+        for identity, pending in batch:
+            # A copy, so that what is kept for sharing does not hold the whole batch in memory.
+            answer = xp.asarray(estimates[start : start + pending.rows, ...], copy=True)
+            start += pending.rows
+            self._answers.keep(identity, answer, _nbytes(answer))
+            part = pending.rows / len(pending.waiters)
+            for live, index in pending.waiters:
+                live.answers[index] = answer
+                live.missing -= 1
+                live.evaluated += part
+                live.seconds += part * seconds_per_row
+                if live.missing == 0:
+                    ready.append(live)
+        ready.reverse()
+        self._resume(ready)
+
+
+def drive(jobs: Iterable[Job], estimate: Estimator, *, clock: Callable[[], float], limits: Limits = Limits()) -> Iterator[Outcome]:
+    """Run ``jobs`` and yield their outcomes as they come."""
+    return iter(Drive(jobs, estimate, clock=clock, limits=limits))
