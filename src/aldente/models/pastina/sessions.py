@@ -1,0 +1,72 @@
+"""The runtime's sessions: opened side by side in the background, waited for when first used."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+THREADS_MAX = 8
+"""pastina is too small to gain from more threads than these."""
+
+
+def usable_threads() -> int:
+    """How many threads this process may use, at most ``THREADS_MAX``."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, THREADS_MAX)
+
+
+def open_session(path: Path, threads: int) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    The graphs are written in their fused form, so the basic level (which folds the stored half floats into single
+    precision, once) is all they need; the higher levels would only cost time here.
+    """
+    import onnxruntime  # noqa: PLC0415  # heavy: loaded when it is used
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    # Threads may spin between the operations of one call, where waking them would cost more, but not after it.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Sessions:
+    """pastina's sessions by name; all but ``encoder``, which few pictures need, start to open at once."""
+
+    def __init__(self, folder: Path, text_model: Path, threads: int) -> None:
+        self._folder, self._threads = folder, threads
+        with_paths = {"text": text_model} | {name: folder / f"{name}.onnx" for name in ("denoiser", "conditioner", "decoder")}
+        openers = ThreadPoolExecutor(max_workers=2)
+        self._opening: dict[str, Future[Any]] = {
+            name: openers.submit(open_session, path, threads) for name, path in with_paths.items()
+        }
+        openers.shutdown(wait=False)
+
+    @cached_property
+    def text(self) -> Any:
+        """MiniLM: token ids to token states."""
+        return self._opening["text"].result()
+
+    @cached_property
+    def conditioner(self) -> Any:
+        """What the denoiser needs of a prompt, computed once."""
+        return self._opening["conditioner"].result()
+
+    @cached_property
+    def denoiser(self) -> Any:
+        """One step."""
+        return self._opening["denoiser"].result()
+
+    @cached_property
+    def decoder(self) -> Any:
+        """Latents to pictures."""
+        return self._opening["decoder"].result()
+
+    @cached_property
+    def encoder(self) -> Any:
+        """Pictures to latents."""
+        return open_session(self._folder / "encoder.onnx", self._threads)

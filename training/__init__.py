@@ -1,0 +1,1 @@
+"""How pastina is made: pictures, autoencoder, denoiser, export and evaluation; not shipped in the wheel."""
