@@ -1,0 +1,128 @@
+"""Files named by their contents: ``aa/bb/<sha256>.png``. A file is either whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from aldente.engine.errors import UserError
+
+ABANDONED_SECONDS = 86_400.0
+
+
+class StoredFile(NamedTuple):
+    """A file that is on the disk; ``path`` is relative to the store's folder."""
+
+    hash: str
+    bytes: int
+    path: str
+
+
+class Files:
+    """A folder of content-addressed files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._incoming = folder / "incoming"
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+        except OSError as error:
+            raise _refused(folder, error) from error
+
+    def add(self, contents: Sequence[bytes]) -> list[StoredFile]:
+        """Write ``contents``, except those that are there already, and return once they would survive a power cut.
+
+        When the disk is full (or any write fails) nothing half-written stays, and UserError says so.
+        """
+        stored = [_named(content) for content in contents]
+        missing = {file: content for file, content in zip(stored, contents, strict=True) if not self.has(file)}
+        written: list[tuple[Path, Path]] = []
+        try:
+            for file, content in missing.items():
+                temporary = self._incoming / uuid.uuid4().hex
+                written.append((temporary, self.folder / file.path))
+                _write(temporary, content)
+            _publish(written, self.folder)
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+        finally:
+            for temporary, _ in written:
+                temporary.unlink(missing_ok=True)
+        return stored
+
+    def has(self, file: StoredFile) -> bool:
+        """Whether the file is there at its full length."""
+        try:
+            return (self.folder / file.path).stat().st_size == file.bytes
+        except FileNotFoundError:
+            return False
+
+    def read(self, file: StoredFile) -> bytes:
+        """The contents of a file; raises UserError when it is missing or damaged."""
+        path = self.folder / file.path
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"file {path} cannot be read ({error.strerror}); restore it, or draw the picture again.") from error
+        if hashlib.sha256(content).hexdigest() != file.hash:
+            raise UserError(
+                f"file {path} is damaged: its contents do not match its name; restore it, or draw the picture again."
+            )
+        return content
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half-written a day or more ago."""
+        for path in self._incoming.iterdir():
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:
+                continue
+
+
+def _named(content: bytes) -> StoredFile:
+    digest = hashlib.sha256(content).hexdigest()
+    return StoredFile(digest, len(content), f"{digest[:2]}/{digest[2:4]}/{digest}.png")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _publish(written: Sequence[tuple[Path, Path]], folder: Path) -> None:
+    """Give files their final names, and make the names last."""
+    changed: set[Path] = set()
+    for temporary, final in written:
+        if not final.parent.is_dir():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            changed |= {final.parent.parent, folder}
+        temporary.replace(final)
+        changed.add(final.parent)
+    for directory in sorted(changed, reverse=True):
+        _sync_directory(directory)
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name != "posix":  # Windows cannot open a directory; its rename is in the journal.
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refused(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"pictures cannot be written to {folder} ({error.strerror}); nothing half-written was left. "
+        "Free some space, mend the permissions or use another --store."
+    )

@@ -1,0 +1,157 @@
+"""PNG files that carry their recipe: written with Pillow, read chunk by chunk so that damage is named, not suffered."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image as Pictures
+from PIL.PngImagePlugin import PngImageFile, PngInfo
+from pydantic import Field, ValidationError
+
+from aldente.engine.errors import UserError
+from aldente.recipe.recipe import Recipe
+from aldente.recipe.value import Value
+from aldente.store.chunks import texts
+
+INFOTEXT = "parameters"
+OWN = "aldente"
+OWN_FACTS = ("recipe", "recipe_digest", "model_fingerprint", "aldente")
+XMP = "XML:com.adobe.xmp"
+
+SMALL_PIXELS = 512 * 512
+"""Up to here files are packed harder: 12 % smaller for .1 ms at 64 px, but twice as slow (2.6 s, not 1.2 s) at 4096 px."""
+
+MOST_PIXELS = 16384 * 16384
+"""The largest recipe. Pillow's own guard against bombs would refuse our larger pictures."""
+
+TRAINED_MEDIA_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>'
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+"""XMP that marks a picture as made by a trained model [IPTC DigitalSourceType]."""
+
+
+class Own(Value):
+    """What our own chunk holds."""
+
+    format: Literal[1] = 1
+    aldente: str
+    recipe: Recipe
+    recipe_digest: str
+    model_fingerprint: str | None = None
+
+
+class Embedded(Value):
+    """What a PNG file says about itself. ``texts`` are all its text chunks by keyword, ours and infotext included."""
+
+    width: int
+    height: int
+    infotext: str | None = None
+    recipe: Recipe | None = None
+    recipe_digest: str | None = None
+    model_fingerprint: str | None = None
+    aldente: str | None = None
+    xmp: str | None = None
+    texts: dict[str, str] = Field(default_factory=dict)
+
+
+def png_bytes(
+    image: Any,
+    *,
+    infotext: str | None = None,
+    recipe: Recipe | None = None,
+    model_fingerprint: str | None = None,
+    xmp: str | None = None,
+) -> bytes:
+    """The PNG file of a picture (uint8, h w 3): the same arguments give the same bytes under the same Pillow.
+
+    ``infotext`` goes where A1111 puts it, the recipe with its digest and the model's fingerprint in a text chunk ``aldente``.
+    """
+    chunks = PngInfo()
+    if infotext is not None:
+        _add_text(chunks, INFOTEXT, infotext)
+    if recipe is not None:
+        own = Own(aldente=version("aldente"), recipe=recipe, recipe_digest=recipe.digest(), model_fingerprint=model_fingerprint)
+        chunks.add_itxt(OWN, own.canonical())
+    if xmp is not None:
+        chunks.add_itxt(XMP, xmp)
+    level = 4 if image.shape[0] * image.shape[1] <= SMALL_PIXELS else 1
+    file = io.BytesIO()
+    Pictures.fromarray(np.ascontiguousarray(image)).save(file, "PNG", compress_level=level, pnginfo=chunks)
+    return file.getvalue()
+
+
+def _add_text(chunks: PngInfo, keyword: str, text: str) -> None:
+    whole = text.replace("\0", "\ufffd")  # NUL ends a text inside a chunk; the recipe keeps it.
+    try:
+        whole.encode("latin-1")
+    except UnicodeEncodeError:
+        chunks.add_itxt(keyword, whole)
+    else:
+        chunks.add_text(keyword, whole)
+
+
+def read_png(source: Path | bytes) -> Embedded:
+    """What a PNG file says about itself.
+
+    Raises UserError, which names the file and the place, when it is not a PNG file, is damaged, or its recipe was changed.
+    """
+    content, name = _content(source)
+    width, height, found = texts(content, name)
+    own = _own(found[OWN], name) if OWN in found else None
+    facts = {} if own is None else {field: getattr(own, field) for field in OWN_FACTS}
+    return Embedded(width=width, height=height, infotext=found.get(INFOTEXT), xmp=found.get(XMP), texts=found, **facts)
+
+
+def read_image(source: Path | bytes) -> Any:
+    """The pixels of a PNG file: uint8, h w 3; raises UserError when it is not a PNG or is damaged."""
+    content, name = _content(source)
+    width, height, _ = texts(content, name)
+    if width * height > MOST_PIXELS:
+        raise UserError(f"{name}: {width} x {height} px is more than can be read here ({MOST_PIXELS} px); make it smaller.")
+    try:
+        with PngImageFile(io.BytesIO(content)) as picture:
+            return np.array(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{name}: its pixels cannot be read ({error}); restore the file, or draw the picture again.") from error
+
+
+def _content(source: Path | bytes) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        return source, "the PNG"
+    try:
+        return source.read_bytes(), str(source)
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror}); give the path of a PNG file.") from error
+
+
+def _own(text: str, name: str) -> Own:
+    """Our own chunk, checked against its digest as it was written: later versions may spell the same recipe differently."""
+    try:
+        raw = json.loads(text)
+        recipe, digest, by = raw["recipe"], raw["recipe_digest"], raw["aldente"]
+        canonical = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{name}: its 'aldente' text is not what aldente writes ({error!r}); another program changed it."
+        ) from error
+    if hashlib.sha256(canonical.encode(errors="replace")).hexdigest() != digest:
+        raise UserError(f"{name}: its recipe does not match its digest; it was changed after the picture was drawn.")
+    try:
+        return Own.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{name}: its recipe, written by aldente {by}, is not one that this aldente knows "
+            f"({where}: {first['msg']}); upgrade aldente."
+        ) from error

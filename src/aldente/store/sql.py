@@ -1,0 +1,171 @@
+"""The store that keeps its rows in SQLite or PostgreSQL and its pictures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection
+
+from aldente.engine.errors import UserError
+from aldente.recipe.value import Value
+from aldente.store import pictures, studies
+from aldente.store.address import address
+from aldente.store.connection import Database
+from aldente.store.entries import Filter, PlanEntry, PresetEntry, StudyEntry, StudyRow
+from aldente.store.files import Files, StoredFile
+from aldente.store.record import Record, Score
+from aldente.store.schema import bring_up_to_date
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class SqlStore:
+    """A ``Store`` on a database and a folder."""
+
+    def __init__(self, url: str | None = None, *, folder: Path | None = None) -> None:
+        place = address(url, folder=folder)
+        self._database = Database(place)
+        try:
+            bring_up_to_date(self._database)
+            self._files = Files(place.folder)
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def where(self) -> str:
+        """Where the store is, for people; holds no password."""
+        return self._database.where
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def save(self, record: Record, png: bytes | None) -> Record:
+        """The record as stored, with its file; see ``Store.save``."""
+        return self.save_many([(record, png)])[0]
+
+    def save_many(self, pairs: Sequence[tuple[Record, bytes | None]]) -> list[Record]:
+        """The records as stored, all or none; see ``Store.save_many``. Raises ValueError for a picture without a PNG file."""
+        for record, png in pairs:
+            if (record.failed is None) != (png is not None and png.startswith(PNG_SIGNATURE)):
+                raise ValueError(f"record {record.id}: a picture is saved with its PNG file, a failure with None")
+        ids = list({record.id for record, _ in pairs})
+        with self._database.reading() as connection:
+            whole = {id_ for id_, file in pictures.files_of(connection, ids).items() if self._files.has(file)}
+        contents = {record.id: png for record, png in pairs if png is not None and record.id not in whole}
+        files = dict(zip(contents, self._files.add(list(contents.values())), strict=True))
+        with self._database.writing() as connection:
+            self._insert(connection, {record.id: record for record, _ in pairs}, files)
+            stored = pictures.known(connection, ids)
+        return [stored[record.id] for record, _ in pairs]
+
+    def _insert(self, connection: Connection, given: Mapping[str, Record], files: Mapping[str, StoredFile]) -> None:
+        there = pictures.files_of(connection, list(given))
+        new = [record for id_, record in given.items() if id_ not in there]
+        pictures.insert_pictures(connection, new, files)
+        pictures.add_scores(connection, {id_: record.quality for id_, record in given.items()})
+        for id_ in files.keys() & there.keys():
+            pictures.replace_file(connection, id_, files[id_])
+
+    def image_bytes(self, record: Record) -> bytes:
+        """The PNG file of a picture; raises UserError when it is missing or damaged."""
+        with self._database.reading() as connection:
+            file = pictures.files_of(connection, [record.id]).get(record.id)
+        if file is None:
+            why = f"it failed: {record.failed}" if record.failed else "it was never saved there, or was removed."
+            raise UserError(f"picture {record.id} has no file in store {self.where}; {why}")
+        return self._files.read(file)
+
+    def find(self, recipe_digest: str, model_fingerprint: str) -> Record | None:
+        """The newest picture of a recipe by these weights, if there is one."""
+        return self.find_many([recipe_digest], model_fingerprint).get(recipe_digest)
+
+    def find_many(self, recipe_digests: Iterable[str], model_fingerprint: str) -> dict[str, Record]:
+        """The newest picture of each recipe that has one, by recipe digest."""
+        with self._database.reading() as connection:
+            return pictures.newest(connection, list(dict.fromkeys(recipe_digests)), model_fingerprint)
+
+    def get(self, prefix: str) -> Record:
+        """The record whose id begins with ``prefix``; raises UserError when there is none, or more than one."""
+        with self._database.reading() as connection:
+            return pictures.by_prefix(connection, prefix)
+
+    def by_image(self, image_hash: str) -> list[Record]:
+        """All records of one picture, newest first."""
+        with self._database.reading() as connection:
+            return pictures.by_image(connection, image_hash)
+
+    def history(self, *, limit: int = 50, before: str | None = None, only: Filter | None = None) -> list[Record]:
+        """Pictures, newest first, from after the one with the id ``before``."""
+        with self._database.reading() as connection:
+            return pictures.page(connection, limit, before, only or Filter())
+
+    def failures(self, *, limit: int = 50, plan: str | None = None, study: str | None = None) -> list[Record]:
+        """Failures that no picture has made good, newest first."""
+        with self._database.reading() as connection:
+            return pictures.failed(connection, limit, plan, study)
+
+    def add_scores(self, record_id: str, scores: Sequence[Score]) -> None:
+        """Add what metrics said about a picture; what a metric's version has said already stays."""
+        with self._database.writing() as connection:
+            pictures.add_scores(connection, {pictures.by_prefix(connection, record_id).id: scores})
+
+    def save_plan(self, plan: Value, cells: Sequence[str]) -> PlanEntry:
+        """The plan as stored, with the recipe digest of each cell in order."""
+        with self._database.writing() as connection:
+            return studies.save_plan(connection, plan, cells)
+
+    def plan(self, prefix: str) -> PlanEntry:
+        """The plan whose digest begins with ``prefix``; raises UserError when there is none, or more than one."""
+        with self._database.reading() as connection:
+            return studies.plan_entry(connection, prefix)
+
+    def save_study(self, study: StudyEntry) -> StudyEntry:
+        """Save a study or its new state; what it was asked stays."""
+        with self._database.writing() as connection:
+            return studies.save_study(connection, study)
+
+    def study(self, study_id: str) -> StudyEntry:
+        """The study with this id; raises UserError when there is none."""
+        with self._database.reading() as connection:
+            return studies.study_entry(connection, study_id)
+
+    def studies(self, *, kind: str | None = None, limit: int = 50) -> list[StudyEntry]:
+        """Studies, newest first."""
+        with self._database.reading() as connection:
+            return studies.latest_studies(connection, kind, limit)
+
+    def append_rows(self, study_id: str, rows: Sequence[StudyRow]) -> int:
+        """Add measured rows and return how many were new; raises UserError when there is no such study."""
+        with self._database.writing() as connection:
+            return studies.append_rows(connection, study_id, rows)
+
+    def study_rows(self, study_id: str) -> list[StudyRow]:
+        """All rows of a study in the order they were added; raises UserError when there is no such study."""
+        with self._database.reading() as connection:
+            return studies.rows_of(connection, study_id)
+
+    def save_preset(self, preset: PresetEntry) -> None:
+        """Save a preset in place of an earlier one of its name."""
+        with self._database.writing() as connection:
+            studies.save_preset(connection, preset)
+
+    def preset(self, name: str) -> PresetEntry:
+        """The preset of this name; raises UserError when there is none."""
+        with self._database.reading() as connection:
+            return studies.preset_entry(connection, name)
+
+    def presets(self) -> list[PresetEntry]:
+        """All presets by name."""
+        with self._database.reading() as connection:
+            return studies.all_presets(connection)
