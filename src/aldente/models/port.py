@@ -8,12 +8,10 @@ from typing import Any, Literal, Protocol
 
 from aldente.engine.denoise import Condition, Latent
 from aldente.engine.levels import Level
+from aldente.recipe.prompt import Emphasis
 
 Image = Any
 """A picture: a NumPy array of uint8, ``h w 3``, RGB."""
-
-Emphasis = tuple[tuple[str, float], ...]
-"""A prompt in pieces, each with the weight of its words; plain text is one piece of weight 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +42,28 @@ class ModelInfo:
     prompt_tokens: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What a model runs on: the program that evaluates it, the device, the number format, and the threads if it counts them."""
+
+    name: str
+    version: str
+    device: str
+    dtype: str
+    threads: int | None = None
+
+
 class Model(Protocol):
     """A text-to-image model at the level of its denoiser. Calls are pure: the same arguments, the same bits."""
 
     @property
     def info(self) -> ModelInfo:
         """The model's facts."""
+        ...
+
+    @property
+    def runtime(self) -> Runtime:
+        """What the model runs on."""
         ...
 
     def encode(self, text: Emphasis) -> Condition:

@@ -288,8 +288,3 @@ class Drive:
                     ready.append(live)
         ready.reverse()
         self._resume(ready)
-
-
-def drive(jobs: Iterable[Job], estimate: Estimator, *, clock: Callable[[], float], limits: Limits = Limits()) -> Iterator[Outcome]:
-    """Run ``jobs`` and yield their outcomes as they come."""
-    return iter(Drive(jobs, estimate, clock=clock, limits=limits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from aldente.engine.levels import Level
 from aldente.models.pastina.facts import describe, fingerprint
 from aldente.models.pastina.sessions import Sessions, usable_threads
 from aldente.models.pastina.text import Prompt, Tokenizer, read
-from aldente.models.port import Emphasis, Image, ModelInfo
+from aldente.models.port import Emphasis, Image, ModelInfo, Runtime
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -42,7 +43,8 @@ class Pastina:
     def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
         self._weights = weights
         self._text_model = text_model_path()
-        self._sessions = Sessions(weights, self._text_model, threads or usable_threads())
+        self._threads = threads or usable_threads()
+        self._sessions = Sessions(weights, self._text_model, self._threads)
         self._tokenizer = Tokenizer(weights / "tokenizer.json")
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
         self._company = lru_cache(maxsize=COMPANIES_KEPT)(self._assemble)
@@ -52,6 +54,11 @@ class Pastina:
         """What the model states about itself."""
         files = [*sorted(self._weights.glob("*.onnx")), self._weights / "tokenizer.json", self._text_model]
         return describe(fingerprint(files))
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """ONNX Runtime on the CPU, in single precision."""
+        return Runtime(name="onnxruntime", version=version("onnxruntime"), device="cpu", dtype="float32", threads=self._threads)
 
     def encode(self, text: Emphasis) -> Condition:
         """The handle of a prompt; texts that come to the same tokens and weights give equal handles."""

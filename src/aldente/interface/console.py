@@ -1,0 +1,60 @@
+"""What people see while and after a command runs: progress with the time left, plain lines, or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aldente.render.batching import Tick
+
+Watch = Callable[[Tick], None]
+
+
+def say(text: str) -> None:
+    """A line for people, where results go."""
+    print(text)  # noqa: T201
+
+
+def tell(text: str) -> None:
+    """A line about the run itself, kept apart from results."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def emit(facts: Any) -> None:
+    """Facts for programs: one JSON document."""
+    print(json.dumps(facts, ensure_ascii=False, indent=2))  # noqa: T201
+
+
+@contextmanager
+def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Watch | None]:
+    """A bar over ``calls`` model calls with the time left; the driver's ticks move it. Nothing when ``quiet``."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("calls,"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=max(calls, 1))
+
+        def watch(tick: Tick) -> None:
+            bar.update(task, completed=min(tick.evaluated + tick.shared, calls))
+
+        yield watch
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table for people, as wide as it needs to be."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)

@@ -1,0 +1,74 @@
+"""``aldente generate``: pictures from a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aldente.interface.console import emit, progress, say, tell
+from aldente.interface.options import Settings, recipe_options
+from aldente.studio.drawing import Drawn, Order, draw
+from aldente.studio.files import file_name, write
+from aldente.studio.forecast import forecast
+from aldente.studio.request import RANDOM, resolve, series
+from aldente.studio.workbench import open_workbench
+
+
+@recipe_options
+def command(
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures; their seeds count up.")] = 1,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the PNG files.")] = Path("out"),
+    preset: Annotated[str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'.")] = None,
+    store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Draw even what the store has.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Draw pictures from a prompt."""
+    bench = open_workbench(store)
+    recipes = series(resolve(bench, {"seed": "random", **settings, "prompt": prompt}, preset=preset), count)
+    if str(settings.get("seed", "random")).lower() in RANDOM:
+        tell(f"seed {recipes[0].seed}")
+    cost = forecast(bench, recipes)
+    tell(cost.sentence())
+    made: list[tuple[Drawn, Path | None]] = []
+    try:
+        with progress("drawing", cost.calls, quiet=as_json) as watch:
+            for drawn in draw(bench, recipes, Order(preset=preset, again=again), watch=watch):
+                path = write(out / file_name(drawn.recipe), drawn.png) if drawn.png is not None else None
+                made.append((drawn, path))
+                if not as_json:
+                    say(_line(drawn, path))
+    except KeyboardInterrupt:
+        tell(f"stopped; {len(made)} of {len(recipes)} pictures are done and kept. The same command goes on from there.")
+        raise typer.Exit(130) from None
+    if as_json:
+        emit([_facts(drawn, path) for drawn, path in made])
+    if any(drawn.record.failed for drawn, _ in made):
+        raise typer.Exit(1)
+
+
+def _line(drawn: Drawn, path: Path | None) -> str:
+    if path is None:
+        return f"failed: seed {drawn.recipe.seed}: {drawn.record.failed}"
+    how = "from the store" if drawn.reused else f"{drawn.record.cost.model_calls} calls, {drawn.record.cost.seconds:.2f} s"
+    return f"{path}  ({how}; id {drawn.record.id[:8]})"
+
+
+def _facts(drawn: Drawn, path: Path | None) -> dict[str, object]:
+    record = drawn.record
+    return {
+        "file": None if path is None else str(path),
+        "id": record.id,
+        "failed": record.failed,
+        "reused": drawn.reused,
+        "image_hash": record.image_hash,
+        "recipe": drawn.recipe.model_dump(mode="json", exclude_none=True),
+        "recipe_digest": record.recipe_digest,
+        "cost": record.cost.model_dump(mode="json"),
+        "model_fingerprint": record.provenance.model_fingerprint,
+    }

@@ -1,0 +1,83 @@
+"""Command-line options of a recipe, derived from its fields: name, kind, range and help are written there, once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from aldente.engine.errors import UserError
+from aldente.recipe.parameters import Parameter, alias_note, find_parameter, parameters
+
+Settings = Mapping[str, Any]
+"""What the user set, as text, by our parameter names; what was left alone is not in it."""
+
+_POSITIONAL = "prompt"
+
+
+def option_name(parameter: Parameter) -> str:
+    """``--guidance-low`` for ``guidance_low``."""
+    return "--" + parameter.name.replace("_", "-")
+
+
+def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for every parameter of a recipe; it receives those that were set as ``settings``."""
+    options = {parameter.name: parameter for parameter in parameters() if parameter.name != _POSITIONAL}
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        settings = {name: given.pop(name) for name in options}
+        command(**given, settings={name: value for name, value in settings.items() if value is not None})
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.name != "settings"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(parameter))
+        for name, parameter in options.items()
+        if name not in signature.parameters
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+    return run
+
+
+def _annotation(parameter: Parameter) -> Any:
+    default = "" if parameter.default is None else f" [default: {parameter.default}]"
+    option = typer.Option(
+        option_name(parameter),
+        help=f"{parameter.help}{default}",
+        metavar=parameter.kind.upper().replace(" ", "-"),
+        rich_help_panel="Recipe",
+        show_default=False,
+    )
+    return Annotated[str | None, option]
+
+
+def with_our_names(arguments: list[str], note: Callable[[str], None]) -> list[str]:
+    """The command line with other programs' option names (``--num-inference-steps``) replaced by ours; ``note`` says so.
+
+    Options that are no parameter of a recipe are left as they are.
+    """
+    renamed = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name.startswith("--") and len(name) > 2 and (parameter := _parameter(name[2:])) is not None:
+            ours = option_name(parameter)
+            if name != ours and name not in _OWN:
+                note(alias_note(name[2:].replace("-", "_")) or f"'{name}' is '{ours}' here.")
+                name = ours
+        renamed.append(f"{name}{equals}{value}")
+    return renamed
+
+
+_OWN = frozenset({"--text", "--out", "--json", "--seed", "--set"})
+
+
+def _parameter(name: str) -> Parameter | None:
+    try:
+        return find_parameter(name)
+    except UserError:
+        return None

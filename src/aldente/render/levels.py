@@ -1,0 +1,45 @@
+"""The levels that a recipe's sampling runs along, for a model's own range of noise."""
+
+from __future__ import annotations
+
+from aldente.engine.errors import UserError
+from aldente.engine.levels import Level, exploding_levels, flow_levels
+from aldente.engine.samplers import SamplerInfo, find_sampler
+from aldente.engine.schedules.amend import discard_next_to_last
+from aldente.engine.schedules.span import Span
+from aldente.engine.schedules.table import ScheduleInfo, build_schedule, find_schedule
+from aldente.models.port import ModelInfo
+from aldente.recipe.recipe import Sampling
+
+_OPTIONS = ("rho", "shift")
+"""The parameters that are options of some schedules; what a schedule does not honour must not be set."""
+
+
+def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
+    """The levels of a run: the schedule over the model's span, ending at sigma 0.
+
+    Raises UserError where an option is set that the schedule does not honour.
+    """
+    sampler, schedule = find_sampler(sampling.sampler), find_schedule(sampling.schedule)
+    span = Span(
+        sigma_min=info.sigma_min if sampling.sigma_min is None else sampling.sigma_min,
+        sigma_max=info.sigma_max if sampling.sigma_max is None else sampling.sigma_max,
+        sigmas=info.sigmas,
+    )
+    discard = _discards(sampling, sampler)
+    sigmas = build_schedule(schedule.name, sampling.steps + int(discard), span, _options(sampling, schedule))
+    if discard:
+        sigmas = discard_next_to_last(sigmas)
+    return flow_levels(sigmas) if info.family == "flow" else exploding_levels(sigmas)
+
+
+def _discards(sampling: Sampling, sampler: SamplerInfo) -> bool:
+    return sampler.discard_next_to_last if sampling.discard_next_to_last is None else sampling.discard_next_to_last
+
+
+def _options(sampling: Sampling, schedule: ScheduleInfo) -> dict[str, float]:
+    given = {name: value for name in _OPTIONS if (value := getattr(sampling, name)) is not None}
+    for name in given:
+        if name not in schedule.options:
+            raise UserError(f"{name} is set, but schedule '{schedule.name}' has no such option; unset it.")
+    return given

@@ -1,0 +1,104 @@
+"""Drawing recipes: what the store has is taken from it, the rest is rendered and kept as soon as it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import aldente
+from aldente.models.port import Image, Model
+from aldente.recipe.infotext import to_infotext
+from aldente.recipe.recipe import Recipe
+from aldente.render.batching import Tick
+from aldente.render.render import Rendered, render
+from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes, read_image
+from aldente.store.record import Cost, Record, StageCost, failure, picture
+from aldente.studio.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Whom the pictures are for: the plan, study and preset that asked for them."""
+
+    plan: str | None = None
+    study: str | None = None
+    preset: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A recipe with its record and PNG file; ``reused`` if the store had it. A failed one has neither picture nor file."""
+
+    recipe: Recipe
+    record: Record
+    png: bytes | None
+    reused: bool
+
+    @property
+    def image(self) -> Image:
+        """The picture, uint8, h w 3."""
+        assert self.png is not None, self.record.failed
+        return read_image(self.png)
+
+
+def draw(
+    bench: Workbench,
+    recipes: Sequence[Recipe],
+    order: Order,
+    *,
+    watch: Callable[[Tick], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[Drawn]:
+    """The pictures of ``recipes``, each once, stored ones first within each model.
+
+    Each is in the store before it is yielded, so an interruption loses nothing that was seen.
+    """
+    unique = {recipe.digest(): recipe for recipe in recipes}
+    for name, same in groupby(unique.values(), key=lambda recipe: recipe.model):
+        yield from _draw_with(bench, bench.model(name), list(same), order, watch, cancelled)
+
+
+def _draw_with(
+    bench: Workbench,
+    model: Model,
+    recipes: list[Recipe],
+    order: Order,
+    watch: Callable[[Tick], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[Drawn]:
+    digests = [recipe.digest() for recipe in recipes]
+    known = {} if order.again else bench.store.find_many(digests, model.info.fingerprint)
+    for recipe, digest in zip(recipes, digests, strict=True):
+        if digest in known:
+            record = known[digest]
+            yield Drawn(recipe=recipe, record=record, png=bench.store.image_bytes(record), reused=True)
+    missing = [recipe for recipe, digest in zip(recipes, digests, strict=True) if digest not in known]
+    for rendered in render(missing, model, clock=bench.clock, watch=watch, cancelled=cancelled):
+        yield _kept(bench, model, rendered, order)
+
+
+def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> Drawn:
+    recipe, provenance = rendered.recipe, bench.provenance(model)
+    usage = rendered.usage
+    stages = (
+        StageCost(stage="base", model_calls=usage.asked, seconds=usage.seconds),
+        StageCost(stage="decode", model_calls=0, seconds=rendered.decode_seconds),
+    )
+    cost = Cost(model_calls=usage.asked, seconds=usage.seconds + rendered.decode_seconds, stages=stages)
+    asked = {"plan": order.plan, "study": order.study, "preset": order.preset}
+    if rendered.error is not None:
+        reason = str(rendered.error) or type(rendered.error).__name__
+        record = bench.store.save(failure(recipe, reason, cost=cost, provenance=provenance, **asked), None)
+        return Drawn(recipe=recipe, record=record, png=None, reused=False)
+    png = png_of(recipe, rendered.image, model)
+    record = bench.store.save(picture(recipe, rendered.image, cost=cost, provenance=provenance, **asked), png)
+    return Drawn(recipe=recipe, record=record, png=png, reused=False)
+
+
+def png_of(recipe: Recipe, image: Image, model: Model) -> bytes:
+    """The PNG file of a picture, with everything that is needed to make it again."""
+    fingerprint = model.info.fingerprint
+    infotext = to_infotext(recipe, model_hash=fingerprint, version=f"aldente {aldente.__version__}")
+    return png_bytes(image, infotext=infotext, recipe=recipe, model_fingerprint=fingerprint, xmp=TRAINED_MEDIA_XMP)

@@ -1,0 +1,102 @@
+"""What a run will cost, told before it starts: calls counted by the engine itself, seconds measured on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aldente.engine.denoise import Latent
+from aldente.engine.errors import UserError
+from aldente.models.port import Model
+from aldente.recipe.recipe import Recipe
+from aldente.render.batching import Drive, Job
+from aldente.render.levels import levels_of
+from aldente.render.render import latent_of
+from aldente.studio.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A run's size: pictures, how many of them the store has, model calls, seconds and bytes of memory at the peak.
+
+    ``calls`` counts every evaluation as if no two jobs shared one, so it is an upper bound.
+    """
+
+    pictures: int
+    stored: int
+    calls: int
+    seconds: float
+    peak_bytes: int
+
+    def sentence(self) -> str:
+        """The forecast in one line."""
+        had = f" ({self.stored} already in the store)" if self.stored else ""
+        return (
+            f"{self.pictures} pictures{had}, at most {self.calls} model calls,"
+            f" about {duration(self.seconds)}, {self.peak_bytes / 1e6:.0f} MB of memory."
+        )
+
+
+def forecast(bench: Workbench, recipes: Sequence[Recipe]) -> Forecast:
+    """The cost of drawing ``recipes``; measures the speed of their models at their sizes, a few calls each."""
+    unique = {recipe.digest(): recipe for recipe in recipes}
+    stored = calls = peak = 0
+    seconds = 0.0
+    for name in dict.fromkeys(recipe.model for recipe in unique.values()):
+        model = bench.model(name)
+        mine = {digest: recipe for digest, recipe in unique.items() if recipe.model == name}
+        known = bench.store.find_many(mine, model.info.fingerprint)
+        missing = [recipe for digest, recipe in mine.items() if digest not in known]
+        stored += len(known)
+        for size in dict.fromkeys((recipe.width, recipe.height) for recipe in missing):
+            asked = sum(count_calls(recipe, model) for recipe in missing if (recipe.width, recipe.height) == size)
+            calls += asked
+            seconds += asked * seconds_per_row(bench, model, size)
+            peak = max(peak, model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
+    return Forecast(pictures=len(unique), stored=stored, calls=calls, seconds=seconds, peak_bytes=peak)
+
+
+def count_calls(recipe: Recipe, model: Model) -> int:
+    """The model evaluations that a recipe asks for: the engine runs it on one pixel, with a model that answers at once.
+
+    0 for a recipe that cannot be drawn; the run will say why.
+    """
+    side = model.info.latent_scale
+    tiny = recipe.model_copy(update={"width": side, "height": side})
+    job = Job(key=0, start=lambda: latent_of(tiny, model))
+    try:
+        (outcome,) = Drive([job], _instant, clock=lambda: 0.0)
+    except UserError:
+        return 0
+    return outcome.usage.asked
+
+
+def _instant(x: Latent, levels: object, conditions: object) -> Latent:
+    del levels, conditions
+    return 0.5 * x
+
+
+def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int]) -> float:
+    """The time of one row of ``size`` (width, height in px) in a full batch, measured now: the better of two calls."""
+    info = model.info
+    rows, (width, height) = info.rows, size
+    level = levels_of(Recipe().sampling, info)[0]
+    x = np.ones((rows, info.latent_channels, height // info.latent_scale, width // info.latent_scale), dtype=np.float32)
+    conditions = [model.encode((("", 1.0),))] * rows
+    taken = []
+    for _ in range(3):
+        started = bench.clock()
+        model.estimate(x, [level] * rows, conditions)
+        taken.append(bench.clock() - started)
+    return min(taken[1:]) / rows
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,1 @@
+def find_preset(bench, name): raise NotImplementedError

@@ -1,0 +1,60 @@
+"""The workbench: the store, the loaded models and the clocks, put together once. The only wiring of the house."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aldente
+from aldente.models.port import Model
+from aldente.models.table import find_model
+from aldente.store import open_store
+from aldente.store.port import Store
+from aldente.store.record import Provenance, now
+
+SEED_BITS = 32
+"""Drawn seeds are as long as A1111's, so that other programs can be given them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """Everything that a use case needs from outside: where pictures are kept, who draws them, time and chance."""
+
+    store: Store
+    load: Callable[[str], Model]
+    clock: Callable[[], float] = time.perf_counter
+    now: Callable[[], str] = now
+    draw_seed: Callable[[], int] = field(default=lambda: secrets.randbits(SEED_BITS))
+    _loaded: dict[str, Model] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """The model of that name, loaded once; raises UserError when there is none."""
+        if name not in self._loaded:
+            self._loaded[name] = self.load(name)
+        return self._loaded[name]
+
+    def provenance(self, model: Model) -> Provenance:
+        """What a picture drawn now by ``model`` comes from."""
+        runtime = model.runtime
+        return Provenance(
+            aldente=aldente.__version__,
+            engine=aldente.__version__,
+            model=model.info.name,
+            model_fingerprint=model.info.fingerprint,
+            runtime=runtime.name,
+            runtime_version=runtime.version,
+            device=runtime.device,
+            dtype=runtime.dtype,
+            threads=runtime.threads,
+            python=platform.python_version(),
+            platform=platform.platform(),
+            created=self.now(),
+        )
+
+
+def open_workbench(store: str | None = None) -> Workbench:
+    """The workbench on the store at ``store`` (a path or database URL; the user's own if not given)."""
+    return Workbench(store=open_store(store), load=lambda name: find_model(name).load(None))
