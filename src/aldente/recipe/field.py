@@ -23,8 +23,8 @@ def parameter(
     """A field that users may set.
 
     ``name`` is what users call it (the field's own name if not given), ``aliases`` what other programs call it,
-    ``choices`` the registry it is chosen from (``"sampler"``, ``"schedule"``, ``"model"``, ``"rng"``), ``label`` its title on sheets
-    and forms.
+    ``choices`` the registry it is chosen from (``"sampler"``, ``"schedule"``, ``"model"``, ``"rng"``),
+    ``label`` its title on sheets and forms.
     """
-    facts = {"name": name, "aliases": list(aliases), "unit": unit, "choices": choices, "label": label}
+    facts: dict[str, Any] = {"name": name, "aliases": list(aliases), "unit": unit, "choices": choices, "label": label}
     return Field(default, description=help, ge=ge, le=le, multiple_of=multiple_of, json_schema_extra={"parameter": facts})

@@ -92,18 +92,52 @@ class Sampling(Value):
     )
     guidance: Guidance = Guidance()
     eta: float | None = parameter(
-        None, label="Eta", ge=0.0, le=10.0, help="How much noise an ancestral or SDE sampler adds back; unset is its own."
+        None,
+        aliases=("ddim_eta",),
+        label="Eta",
+        ge=0.0,
+        le=10.0,
+        help="How much noise an ancestral or SDE sampler adds back; unset is its own.",
     )
     s_noise: float | None = parameter(
-        None, label="Noise multiplier", ge=0.0, le=2.0, help="Factor on the noise that a sampler adds; unset is 1."
+        None,
+        aliases=("sigma_noise",),
+        label="Noise multiplier",
+        ge=0.0,
+        le=2.0,
+        help="Factor on the noise that a sampler adds; unset is 1.",
     )
-    s_churn: float | None = parameter(None, label="Churn", ge=0.0, le=1000.0, help="Noise added before steps [Karras 2022].")
-    s_tmin: float | None = parameter(None, label="Churn from", unit="sigma", ge=0.0, help="Churn only above this sigma.")
-    s_tmax: float | None = parameter(None, label="Churn to", unit="sigma", ge=0.0, help="Churn only below this sigma.")
-    rho: float | None = parameter(None, label="Rho", ge=0.1, le=100.0, help="Bend of the karras and polyexponential schedules.")
-    sigma_min: float | None = parameter(None, label="Sigma min", unit="sigma", ge=0.0, help="Last noise level; unset is the model's.")
-    sigma_max: float | None = parameter(None, label="Sigma max", unit="sigma", ge=0.0, help="First noise level; unset is the model's.")
-    shift: float | None = parameter(None, label="Flow shift", ge=0.01, le=100.0, help="Shift of a flow model's schedule.")
+    s_churn: float | None = parameter(
+        None, aliases=("sigma_churn",), label="Churn", ge=0.0, le=1000.0, help="Noise added before steps [Karras 2022]."
+    )
+    s_tmin: float | None = parameter(
+        None, aliases=("sigma_tmin",), label="Churn from", unit="sigma", ge=0.0, help="Churn only above this sigma."
+    )
+    s_tmax: float | None = parameter(
+        None, aliases=("sigma_tmax",), label="Churn to", unit="sigma", ge=0.0, help="Churn only below this sigma."
+    )
+    rho: float | None = parameter(
+        None, aliases=("schedule_rho",), label="Rho", ge=0.1, le=100.0, help="Bend of the karras and polyexponential schedules."
+    )
+    sigma_min: float | None = parameter(
+        None,
+        aliases=("schedule_min_sigma",),
+        label="Sigma min",
+        unit="sigma",
+        ge=0.0,
+        help="Last noise level; unset is the model's.",
+    )
+    sigma_max: float | None = parameter(
+        None,
+        aliases=("schedule_max_sigma",),
+        label="Sigma max",
+        unit="sigma",
+        ge=0.0,
+        help="First noise level; unset is the model's.",
+    )
+    shift: float | None = parameter(
+        None, aliases=("time_shift",), label="Flow shift", ge=0.01, le=100.0, help="Shift of a flow model's schedule."
+    )
     discard_next_to_last: bool | None = parameter(
         None,
         aliases=("discard_next_to_last_sigma", "always_discard_next_to_last_sigma"),
@@ -142,12 +176,24 @@ Stage = Annotated[Base, Field(discriminator=None)]
 class Recipe(Value):
     """Everything that determines a picture. Its digest is its identity: the same digest is the same picture."""
 
-    model: str = parameter("pastina", aliases=("checkpoint", "ckpt_name", "sd_model_checkpoint"), label="Model", choices="model", help="The model that draws.")
+    model: str = parameter(
+        "pastina",
+        aliases=("checkpoint", "ckpt_name", "sd_model_checkpoint"),
+        label="Model",
+        choices="model",
+        help="The model that draws.",
+    )
     prompt: str = parameter("", aliases=("positive_prompt", "text"), label="Prompt", help="What to draw.")
-    negative: str = parameter("", aliases=("negative_prompt",), label="Negative prompt", help="What to steer away from.")
+    negative: str = parameter(
+        "", aliases=("negative_prompt", "uncond"), label="Negative prompt", help="What to steer away from."
+    )
     width: int = parameter(64, label="Width", unit="px", ge=8, le=16384, help="Width of the picture.")
     height: int = parameter(64, label="Height", unit="px", ge=8, le=16384, help="Height of the picture.")
-    seed: int = parameter(0, label="Seed", ge=0, le=2**64 - 1, help="The number that all noise grows from.")
-    clip_skip: int | None = parameter(None, label="Clip skip", ge=1, le=12, help="Which layer of the text encoder is read, from the end.")
+    seed: int = parameter(
+        0, aliases=("noise_seed",), label="Seed", ge=0, le=2**64 - 1, help="The number that all noise grows from."
+    )
+    clip_skip: int | None = parameter(
+        None, label="Clip skip", ge=1, le=12, help="Which layer of the text encoder is read, from the end."
+    )
     sampling: Sampling = Sampling()
     stages: tuple[Base, ...] = (Base(),)
