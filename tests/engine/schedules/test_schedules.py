@@ -270,14 +270,15 @@ def test_a_ramp_of_one_is_its_start() -> None:
     assert ramp(3.0, 1.0, 3) == [3.0, 2.0, 1.0]
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="k-diffusion's schedules are not recorded here")
 def test_agrees_with_k_diffusion() -> None:
     with np.load(RECORDED) as recorded:
-        compared = 0
-        for key in recorded.files:
-            name, _, steps = key.rpartition("_")
-            if name in NAMES and steps.isdigit():
-                expected = recorded[key]
-                np.testing.assert_allclose(build_schedule(name, int(steps)), expected, rtol=1e-9, atol=1e-12, err_msg=key)
-                compared += 1
-    assert compared >= 4
+        span = Span(sigma_min=float(recorded["sigma_min"]), sigma_max=float(recorded["sigma_max"]))
+        compared = set()
+        for key in set(recorded.files) - {"sigma_min", "sigma_max"}:
+            name, _, written = key.partition(":")
+            options = {word: float(value) for word, value in (pair.split("=") for pair in written.split(","))}
+            steps = int(options.pop("n"))
+            sigmas = build_schedule(name, steps, span, options)
+            np.testing.assert_allclose(sigmas, recorded[key], rtol=1e-9, atol=1e-12, err_msg=key)
+            compared.add(name)
+    assert compared == {"karras", "exponential", "polyexponential", "vp"}
