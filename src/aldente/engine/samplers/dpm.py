@@ -96,7 +96,11 @@ def _off_the_edge(denoise: Denoiser, x: Latent, move: Move, sigma: float) -> Ask
 
 @dataclass(frozen=True, kw_only=True)
 class DPMFast:
-    """A whole run in ``calls`` evaluations: steps of order three, equal in log SNR, the last of less [Lu 2022, Sec. 3.4]."""
+    """A whole run in ``calls`` evaluations: steps of order three, equal in log SNR, the last of less [Lu 2022, Sec. 3.4].
+
+    The last step decides the order for many calls: it is 3 if ``calls`` leaves 2 when divided by 3; otherwise the last
+    step is of order one and the whole of order two.
+    """
 
     calls: int = 20
     eta: float = 0.0
