@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aldente.store.sql import SqlStore
+    from aldente.store.port import Store
 
 
-def open_store(url: str | None = None, *, folder: Path | None = None) -> SqlStore:
+def open_store(url: str | None = None, *, folder: Path | None = None) -> Store:
     """The store at ``url`` (a path or a database URL), else at ALDENTE_STORE, else in the user's data directory.
 
     A store that is not there is made; an older one is migrated. ``folder`` is where the files go if not beside the database.

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file, read with every length and checksum looked at [PNG 3, section 5]."""
+"""The chunks of a PNG file, read with every length and checksum looked at [W3C 2025, section 5]."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ TRAINED_MEDIA_XMP = (
     'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>'
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
-"""XMP that marks a picture as made by a trained model [IPTC DigitalSourceType]."""
+"""XMP that marks a picture as made by a trained model."""
 
 
 class Own(Value):

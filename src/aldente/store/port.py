@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from aldente.recipe.value import Value
 from aldente.store.entries import Filter, PlanEntry, PresetEntry, StudyEntry, StudyRow
@@ -16,6 +17,12 @@ class Store(Protocol):
     Every call is one short transaction; a store may be used from several threads and processes at once.
     Names and ids that are not in the store raise UserError.
     """
+
+    def __enter__(self) -> Self:
+        """The store itself, to be closed at the end of a ``with``."""
+        ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
     @property
     def where(self) -> str:

@@ -35,7 +35,7 @@ class StageCost(Value):
     stage: str
     model_calls: int = Field(ge=0)
     seconds: float = Field(ge=0)
-    peak_bytes: int | None = Field(None, ge=0)
+    peak_bytes: int | None = Field(default=None, ge=0)
 
 
 class Cost(Value):
@@ -43,7 +43,7 @@ class Cost(Value):
 
     model_calls: int = Field(ge=0)
     seconds: float = Field(ge=0)
-    peak_bytes: int | None = Field(None, ge=0)
+    peak_bytes: int | None = Field(default=None, ge=0)
     stages: tuple[StageCost, ...] = ()
 
 
@@ -58,7 +58,7 @@ class Provenance(Value):
     runtime_version: str
     device: str
     dtype: str
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     python: str
     platform: str
     created: Instant
