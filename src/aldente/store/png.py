@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from PIL import Image as Pictures
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 from pydantic import Field, ValidationError
 
+from aldente import __version__
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.value import Value
@@ -80,7 +80,7 @@ def png_bytes(
     if infotext is not None:
         _add_text(chunks, INFOTEXT, infotext)
     if recipe is not None:
-        own = Own(aldente=version("aldente"), recipe=recipe, recipe_digest=recipe.digest(), model_fingerprint=model_fingerprint)
+        own = Own(aldente=__version__, recipe=recipe, recipe_digest=recipe.digest(), model_fingerprint=model_fingerprint)
         chunks.add_itxt(OWN, own.canonical())
     if xmp is not None:
         chunks.add_itxt(XMP, xmp)
