@@ -27,9 +27,9 @@ _SEARCH: dict[str, TextField] = {
     "promptsr": "prompt",
     "sr": "prompt",
     "searchreplace": "prompt",
-    "promptsearchreplace": "prompt",
+    "negativesr": "negative",
+    "negativepromptsr": "negative",
 }
-_SEARCH |= {"negativesr": "negative", "negativepromptsr": "negative"}
 _ORDER: dict[str, TextField] = {"promptorder": "prompt", "negativeorder": "negative", "negativepromptorder": "negative"}
 _PRESET = frozenset({"preset", "presets"})
 
