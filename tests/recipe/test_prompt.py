@@ -158,7 +158,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="#<\
 WEIGHTS = st.decimals(-100, 100, places=4).map(float)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(WORDS, WEIGHTS), min_size=1))
 def test_words_and_weights_survive_being_written(pieces):
     emphasis = tuple(piece for piece, after in pairwise([*pieces, ("", None)]) if piece[1] != after[1])

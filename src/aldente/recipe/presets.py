@@ -25,8 +25,8 @@ class Preset(Value):
     """A part of a recipe under a name, and what proves it.
 
     ``bands`` are the ranges that the source gives where ``settings`` holds one value of each, ``alternatives`` other
-    values that it allows. ``advisory`` settings suit some models only. A measured preset names its ``study`` (a digest), the fingerprint of
-    the ``model``, its ``confidence`` (0 to 1), and its ``cost`` per picture by unit ('calls', 'seconds').
+    values that it allows. ``advisory`` settings suit some models only. A measured preset names its ``study`` (a digest),
+    the fingerprint of the ``model``, its ``confidence`` (0 to 1), and its ``cost`` per picture by unit ('calls', 'seconds').
     """
 
     name: str = Field(min_length=1)

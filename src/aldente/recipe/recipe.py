@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from aldente.recipe.field import parameter
 from aldente.recipe.value import Value
@@ -168,9 +166,6 @@ class Base(Value):
         le=1.0,
         help="How far the noise leans towards the variation seed.",
     )
-
-
-Stage = Annotated[Base, Field(discriminator=None)]
 
 
 class Recipe(Value):
