@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta as beta_distribution
 
 from aldente.engine.errors import UserError
+from aldente.engine.schedules import table
 from aldente.engine.schedules.flow import flux_mu
 from aldente.engine.schedules.span import STABLE_DIFFUSION, Span, ramp, scaled_linear_betas, training_sigmas
 from aldente.engine.schedules.table import build_schedule, find_schedule, schedules, spellings
@@ -263,6 +265,10 @@ def test_a_span_must_span_something(ends: tuple[float, float]) -> None:
 def test_training_levels_must_rise(sigmas: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="rising order"):
         Span(sigmas=sigmas)
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    assert doctest.testmod(table) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_a_ramp_of_one_is_its_start() -> None:

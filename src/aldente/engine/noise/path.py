@@ -57,8 +57,8 @@ def path(seed: int, count: int, *, purpose: str = "step") -> Path:
         for start in range(0, len(terms), group):
             some = terms[start : start + group]
             normals = gaussian(np.stack([bits(index, (count + 1) // 2) for _, index in some]))
-            for (weight, _), row in zip(some, normals, strict=True):
-                total += weight * row[:count].astype(np.float64)
+            weights = np.array([weight for weight, _ in some])[:, np.newaxis]
+            total += np.add.reduce(normals[:, :count] * weights, axis=0)
         return total
 
     @lru_cache(maxsize=64)

@@ -91,7 +91,7 @@ def build_schedule(name: str, steps: int, span: Span | None = None, options: Map
     Raises UserError for an unknown name or option, for fewer than one step, and for options that make levels coincide.
 
     >>> [round(s, 3) for s in build_schedule("Karras", 4)]
-    [14.615, 3.17, 0.439, 0.029, 0.0]
+    [14.615, 3.169, 0.447, 0.029, 0.0]
     """
     info, chosen = find_schedule(name), dict(options or {})
     if steps < 1:
