@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a machine that does other things too.
+settings.register_profile("engine", deadline=None)
+settings.load_profile("engine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from aldente.engine.trajectory import Move, StepNoise
 
 
 def transfer(x: Latent, level: Level, target: Level, clean: Latent) -> Latent:
-    """The latent at ``target`` if ``clean`` is right: the first-order step of every method here [Song 2021b, Eq. 12].
+    """The latent at ``target`` if ``clean`` is right: the first-order step of every method here [Song 2020, Eq. 12].
 
     The part of ``x`` that is not ``clean`` is scaled from one sigma to the other; ``target`` may be noise-free.
     """
@@ -20,7 +20,7 @@ def transfer(x: Latent, level: Level, target: Level, clean: Latent) -> Latent:
 
 
 def slope(x: Latent, level: Level, clean: Latent) -> Latent:
-    """dx/dsigma of the probability flow, the same for exploding and for flow levels [Karras 2022, Eq. 3]."""
+    """dx/dsigma of the probability flow, the same for exploding and for flow levels [Karras 2022, Alg. 1]."""
     return (x - clean) * (1.0 / level.sigma)
 
 
@@ -33,7 +33,7 @@ class Split(NamedTuple):
 
 
 def posterior(level: Level, target: Level, eta: float) -> Split:
-    """The split whose noise at eta 1 is that of the exact posterior q(x' | x, x0) [Song 2021b, Eq. 16]."""
+    """The split whose noise at eta 1 is that of the exact posterior q(x' | x, x0) [Song 2020, Eq. 16]."""
     if eta == 0.0:
         return Split(target, 1.0, 0.0)
     ratio = target.sigma * level.alpha / (level.sigma * target.alpha)

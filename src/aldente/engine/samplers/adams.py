@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aldente.engine.denoise import Asking, Denoiser, Latent
 from aldente.engine.errors import UserError
 from aldente.engine.levels import log_snr
-from aldente.engine.samplers.exponential import blend, phi, weights
+from aldente.engine.samplers.exponential import blend, phis, weights
 from aldente.engine.trajectory import Move, StepNoise
 from aldente.engine.transfer import slope, transfer
 
@@ -21,7 +21,7 @@ EQUAL_STEPS = (
     (23 / 12, -16 / 12, 5 / 12),
     (55 / 24, -59 / 24, 37 / 24, -9 / 24),
 )
-"""Adams-Bashforth weights for equal steps, newest first [Zhang 2023, Eq. 46]."""
+"""Adams-Bashforth weights for equal steps, newest first [Zhang 2023]."""
 
 
 class Past(NamedTuple):
@@ -61,7 +61,7 @@ class LMS:
 
 @dataclass(frozen=True, kw_only=True)
 class IPNDM:
-    """Adams-Bashforth with the weights of equal steps, whatever the steps are [Zhang 2023, App. H.1].
+    """Adams-Bashforth with the weights of equal steps, whatever the steps are [Zhang 2023].
 
     On unequal steps only the first correction term survives in part, so the order is 2 at best.
     """
@@ -83,7 +83,7 @@ class IPNDM:
 
 @dataclass(frozen=True, kw_only=True)
 class DEIS:
-    """The predicted noise as a polynomial in ln(sigma / alpha), integrated exactly [Zhang 2023, Eq. 14-15]."""
+    """The predicted noise as a polynomial in ln(sigma / alpha), integrated exactly [Zhang 2023]."""
 
     order: int = 3
 
@@ -101,6 +101,6 @@ class DEIS:
             return transfer(x, level, target, clean), ()
         past = (Past(here, (x - level.alpha * clean) * (1.0 / level.sigma)), *(memory or ()))[: self.order]
         width = log_snr(target) - here
-        moments = [-width * target.sigma * factorial(k) * phi(k + 1, width) for k in range(len(past))]
+        moments = [-width * target.sigma * factorial(k) * value for k, value in enumerate(phis(len(past), width)[1:])]
         weight = weights([(p.at - here) / width for p in past], moments)
         return (target.alpha / level.alpha) * x + blend(weight, [p.value for p in past]), past

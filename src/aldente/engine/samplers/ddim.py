@@ -14,7 +14,7 @@ from aldente.engine.transfer import posterior, renoise
 
 @dataclass(frozen=True, kw_only=True)
 class DDIM:
-    """The clean latent under the predicted noise and, with ``eta``, some fresh noise in its place [Song 2021b, Eq. 12]."""
+    """The clean latent under the predicted noise and, with ``eta``, some fresh noise in its place [Song 2020, Eq. 12]."""
 
     eta: float = 0.0
     s_noise: float = 1.0
@@ -47,7 +47,7 @@ class DDPM:
 
 @dataclass(frozen=True, kw_only=True)
 class LCM:
-    """The estimate under all-new noise, for models distilled to answer in one step [Luo 2023, Alg. 3].
+    """The estimate under all-new noise, for models distilled to answer in one step [Luo 2023].
 
     Not a solver: more steps do not bring it nearer to a limit.
     """

@@ -46,7 +46,7 @@ def _diffuse(x: Latent, move: Move, clean: Latent, eta: float, s_noise: float, n
 
 @dataclass(frozen=True, kw_only=True)
 class DPMpp2MSDE:
-    """The 2M step of the reverse SDE; ``correction`` is how the change of the estimate is weighed [Lu 2022b, App. B]."""
+    """The 2M step of the reverse SDE; ``correction`` is how the change of the estimate is weighed [Lu 2022b]."""
 
     eta: float = 1.0
     s_noise: float = 1.0

@@ -36,7 +36,7 @@ class DPMppSDE:
     """Two stochastic steps from the same start: half-way in log SNR, then all the way by the estimate made there.
 
     Both noises are asked for by their interval; on one Brownian path they agree, which makes the step of weak order 2
-    [Lu 2022b, App. B; Crowson 2022].
+    [Lu 2022b; Crowson 2022].
     """
 
     eta: float = 1.0

@@ -26,7 +26,7 @@ class Estimated(NamedTuple):
 
 
 def _log_scale(ratio: float) -> float:
-    """Log of the noise scale l (e^(l^0.3) + 10), without overflow [Cui 2023, Eq. 21]."""
+    """Log of the noise scale l (e^(l^0.3) + 10), without overflow [Cui 2023]."""
     power = math.pow(ratio, 0.3)
     return math.log(ratio) + power + math.log1p(10.0 * math.exp(-power))
 
@@ -48,7 +48,7 @@ def _integrals(low: float, high: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class ERSDE:
-    """A reverse SDE with the noise scale l (e^(l^0.3) + 10), l = sigma / alpha, in up to three stages [Cui 2023, Alg. 3]."""
+    """A reverse SDE with the noise scale l (e^(l^0.3) + 10), l = sigma / alpha, in up to three stages [Cui 2023]."""
 
     order: int = 3
     s_noise: float = 1.0

@@ -22,7 +22,7 @@ class Last(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ResMultistep:
-    """2M with the exact coefficient phi_2 for the change of the estimate [Zhang 2023b, Eq. 15].
+    """2M with the exact coefficient phi_2 for the change of the estimate [Zhang 2023b].
 
     With ``eta`` each step ends below its target and noise leads back up. The change of the estimate is then counted over
     the whole way down: the noise undoes on average what it adds to the way, and so the step stays of weak order 2.

@@ -24,7 +24,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SASolver:
-    """The reverse SDE with noise of strength ``tau``, by Adams steps through ``order`` estimates [Xue 2023, Alg. 1].
+    """The reverse SDE with noise of strength ``tau``, by Adams steps through ``order`` estimates [Xue 2023].
 
     The corrector redoes the last step with the new estimate and the same noise. ``tau`` 0 is the probability flow.
     """
