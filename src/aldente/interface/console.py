@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,7 +47,7 @@ def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Watch | None]:
         yield watch
 
 
-def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table for people, as wide as it needs to be."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -57,4 +57,5 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    Console().print(shown)
+    # A pipe has no width of its own: nothing is folded for it.
+    Console(width=None if sys.stdout.isatty() else 300).print(shown)

@@ -12,7 +12,7 @@ from aldente.interface.options import Settings, recipe_options
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.files import file_name, write
 from aldente.studio.forecast import forecast
-from aldente.studio.request import RANDOM, resolve, series
+from aldente.studio.request import is_random, resolve, series
 from aldente.studio.workbench import open_workbench
 
 
@@ -31,7 +31,7 @@ def command(
     """Draw pictures from a prompt."""
     bench = open_workbench(store)
     recipes = series(resolve(bench, {"seed": "random", **settings, "prompt": prompt}, preset=preset), count)
-    if str(settings.get("seed", "random")).lower() in RANDOM:
+    if is_random(settings.get("seed", "random")):
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)
     tell(cost.sentence())

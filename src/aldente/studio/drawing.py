@@ -87,14 +87,23 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
         StageCost(stage="decode", model_calls=0, seconds=rendered.decode_seconds),
     )
     cost = Cost(model_calls=usage.asked, seconds=usage.seconds + rendered.decode_seconds, stages=stages)
-    asked = {"plan": order.plan, "study": order.study, "preset": order.preset}
     if rendered.error is not None:
         reason = str(rendered.error) or type(rendered.error).__name__
-        record = bench.store.save(failure(recipe, reason, cost=cost, provenance=provenance, **asked), None)
-        return Drawn(recipe=recipe, record=record, png=None, reused=False)
+        failed = failure(
+            recipe, reason, cost=cost, provenance=provenance, plan=order.plan, study=order.study, preset=order.preset
+        )
+        return Drawn(recipe=recipe, record=bench.store.save(failed, None), png=None, reused=False)
     png = png_of(recipe, rendered.image, model)
-    record = bench.store.save(picture(recipe, rendered.image, cost=cost, provenance=provenance, **asked), png)
-    return Drawn(recipe=recipe, record=record, png=png, reused=False)
+    made = picture(
+        recipe,
+        rendered.image,
+        cost=cost,
+        provenance=provenance,
+        plan=order.plan,
+        study=order.study,
+        preset=order.preset,
+    )
+    return Drawn(recipe=recipe, record=bench.store.save(made, png), png=png, reused=False)
 
 
 def png_of(recipe: Recipe, image: Image, model: Model) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from aldente.engine.errors import UserError
 from aldente.models.port import Image
@@ -27,13 +28,13 @@ class Original(Value):
 
     recipe: Recipe
     source: str
-    unmapped: dict[str, str] = {}
+    unmapped: dict[str, str] = Field(default_factory=dict)
     record: Record | None = None
     model_fingerprint: str | None = None
 
 
 class Reproduction(Value):
-    """How the new picture compares: its verdict, the peak signal-to-noise ratio in dB (None when bit-exact), and the reasons."""
+    """How the new picture compares: the verdict, the PSNR in dB (None when bit-exact), and the reasons."""
 
     verdict: Literal["bit-exact", "near", "different"]
     psnr_db: float | None
@@ -41,8 +42,8 @@ class Reproduction(Value):
     recipe: Recipe
 
 
-def reproduce(bench: Workbench, what: str) -> tuple[Reproduction, Image, Drawn]:
-    """Make the picture in a file, or of a record's id, again: the comparison, the original and the new drawing.
+def reproduce(bench: Workbench, what: str) -> tuple[Reproduction, Drawn]:
+    """Make the picture in a file, or of a record's id, again: the comparison and the new drawing.
 
     Raises UserError when there is no such picture, when it says nothing of its recipe, or when the recipe fails now.
     """
@@ -50,7 +51,7 @@ def reproduce(bench: Workbench, what: str) -> tuple[Reproduction, Image, Drawn]:
     (drawn,) = draw(bench, [original.recipe], Order(again=True))
     if drawn.record.failed:
         raise UserError(f"{what}: its recipe cannot be drawn here: {drawn.record.failed}")
-    return compare(original, image, drawn), image, drawn
+    return compare(original, image, drawn), drawn
 
 
 def find_original(bench: Workbench, what: str) -> tuple[Original, Image]:
@@ -63,13 +64,14 @@ def find_original(bench: Workbench, what: str) -> tuple[Original, Image]:
         return Original(recipe=record.recipe, source="the store", record=record), read_image(bench.store.image_bytes(record))
     embedded, image = read_png(path), read_image(path)
     records = bench.store.by_image(image_hash(image))
-    record = records[0] if records else None
+    known = records[0] if records else None
     if embedded.recipe is not None:
-        return Original(recipe=embedded.recipe, source="the file's recipe", record=record, model_fingerprint=embedded.model_fingerprint), image
+        by = embedded.model_fingerprint
+        return Original(recipe=embedded.recipe, source="the file's recipe", record=known, model_fingerprint=by), image
     if embedded.infotext is None:
         raise UserError(f"{what}: the file says nothing about how it was made.")
     recipe, unmapped = recipe_from_infotext(embedded.infotext)
-    return Original(recipe=recipe, source="the file's infotext", unmapped=unmapped, record=record), image
+    return Original(recipe=recipe, source="the file's infotext", unmapped=unmapped, record=known), image
 
 
 def compare(original: Original, image: Image, drawn: Drawn) -> Reproduction:
@@ -96,5 +98,6 @@ def _changes(original: Original, drawn: Drawn) -> list[str]:
         return [*changes, "the store does not know the original: what program and machine made it cannot be told"]
     old = original.record.provenance
     compared = [name for name in Provenance.model_fields if name != "created"]
-    changes += [f"{name} was {getattr(old, name)} and is {getattr(new, name)}" for name in compared if getattr(old, name) != getattr(new, name)]
+    pairs = ((name, getattr(old, name), getattr(new, name)) for name in compared)
+    changes += [f"{name} was {was} and is {is_}" for name, was, is_ in pairs if was != is_]
     return changes or ["nothing that is recorded has changed; the machine's arithmetic may have"]

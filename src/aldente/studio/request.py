@@ -5,53 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aldente.engine.errors import UserError
-from aldente.engine.names import split_name
-from aldente.engine.samplers import find_sampler
 from aldente.models.port import Model
 from aldente.recipe.parameters import Scalar, find_parameter
 from aldente.recipe.recipe import Recipe
-from aldente.recipe.settings import checked, get_parameter, set_parameters
+from aldente.recipe.settings import checked, set_parameters
 from aldente.render.render import check_size
-from aldente.studio.presets import find_preset
+from aldente.studio.presets import under_preset, with_schedule
 from aldente.studio.workbench import Workbench
 
 RANDOM = frozenset({"random", "-1"})
 
 
 def resolve(bench: Workbench, settings: Mapping[str, Scalar], *, preset: str | None = None) -> Recipe:
-    """The complete recipe of what was ``set``: our defaults, the model's size, the preset, and on top what the user said.
+    """The complete recipe of what was set: our defaults, the model's size, the preset, and on top what the user said.
 
     A sampler without a schedule takes the schedule that its users expect; a seed of 'random' or -1 is drawn.
     Raises UserError that lists every fault.
     """
-    said = {find_parameter(name).name: value for name, value in settings.items()}
-    recipe = Recipe()
-    if "model" in said:
-        recipe = set_parameters(recipe, {"model": said["model"]})
+    said = with_schedule({find_parameter(name).name: value for name, value in settings.items()})
+    if is_random(said.get("seed")):
+        said["seed"] = bench.draw_seed()
+    recipe = set_parameters(Recipe(), {name: said[name] for name in ("model",) if name in said})
     model = bench.model(recipe.model)
     recipe = sized(recipe, model)
     if preset is not None:
-        recipe = find_preset(bench, preset).onto(recipe, model)
-    recipe = checked(set_parameters(recipe, {**said, **_implied(bench, said)}))
+        recipe = under_preset(bench.store, preset, recipe, model)
+    recipe = checked(set_parameters(recipe, said))
     check_size(recipe, model.info)
     return recipe
+
+
+def is_random(seed: Scalar) -> bool:
+    """Whether a seed is still to be drawn."""
+    return str(seed).strip().lower() in RANDOM
 
 
 def sized(recipe: Recipe, model: Model) -> Recipe:
     """The recipe at the size its model was made for."""
     width, height = model.info.native[0]
     return recipe.model_copy(update={"width": width, "height": height})
-
-
-def _implied(bench: Workbench, said: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    implied: dict[str, Scalar] = {}
-    sampler = said.get("sampler")
-    if isinstance(sampler, str) and "schedule" not in said:
-        name, schedule = split_name(sampler)
-        implied["schedule"] = schedule or find_sampler(name).schedule
-    if str(said.get("seed", "0")).strip().lower() in RANDOM:
-        implied["seed"] = bench.draw_seed()
-    return implied
 
 
 def series(recipe: Recipe, count: int) -> list[Recipe]:
@@ -61,4 +53,4 @@ def series(recipe: Recipe, count: int) -> list[Recipe]:
     """
     if count < 1:
         raise UserError(f"the number of pictures is {count}; it must be 1 or more.")
-    return [set_parameters(recipe, {"seed": int(str(get_parameter(recipe, "seed"))) + offset}) for offset in range(count)]
+    return [set_parameters(recipe, {"seed": recipe.seed + offset}) for offset in range(count)]

@@ -1,0 +1,72 @@
+"""``aldente show``: everything known about one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aldente.interface.console import emit, say
+from aldente.recipe.infotext import to_infotext
+from aldente.store import open_store
+from aldente.store.png import read_image, read_png
+from aldente.store.port import Store
+from aldente.store.record import Record, image_hash
+
+
+def command(
+    what: Annotated[str, typer.Argument(help="A PNG file, or the beginning of an id from 'aldente history'.")],
+    save: Annotated[Path | None, typer.Option("--save", help="Write the picture to this file.")] = None,
+    store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+) -> None:
+    """Tell everything known about a picture."""
+    with open_store(store) as opened:
+        path = Path(what)
+        records = opened.by_image(image_hash(read_image(path))) if path.is_file() else [opened.get(what)]
+        if not records:
+            _foreign(path, as_json=as_json)
+            return
+        if save is not None:
+            from aldente.studio.files import write  # noqa: PLC0415
+
+            say(str(write(save, opened.image_bytes(records[0]))))
+        if as_json:
+            emit([record.model_dump(mode="json", exclude_none=True) for record in records])
+            return
+        for record in records:
+            _tell(record, opened)
+
+
+def _tell(record: Record, store: Store) -> None:
+    provenance = record.provenance
+    say(to_infotext(record.recipe, model_hash=provenance.model_fingerprint, version=f"aldente {provenance.aldente}"))
+    say("")
+    facts = {
+        "id": record.id,
+        "recipe": record.recipe_digest,
+        "picture": record.image_hash or f"none: {record.failed}",
+        "drawn": provenance.created,
+        "cost": f"{record.cost.model_calls} model calls, {record.cost.seconds:.2f} s",
+        "model": f"{provenance.model} {provenance.model_fingerprint[:16]}",
+        "on": f"{provenance.runtime} {provenance.runtime_version}, {provenance.device}, {provenance.dtype}",
+        "plan": record.plan,
+        "study": record.study,
+        "preset": record.preset,
+        "store": store.where,
+    }
+    for name, value in facts.items():
+        if value:
+            say(f"{name + ':':<9} {value}")
+    say(f"Make it again: aldente reproduce {record.id[:8]}")
+
+
+def _foreign(path: Path, *, as_json: bool) -> None:
+    """A picture that the store does not have tells what its file holds."""
+    embedded = read_png(path)
+    if as_json:
+        emit(embedded.model_dump(mode="json", exclude_none=True))
+        return
+    say(f"{path}: {embedded.width}x{embedded.height}; the store does not have it.")
+    say(embedded.infotext or "The file says nothing about how it was made.")

@@ -1,0 +1,144 @@
+"""``aldente tune``: the cheapest setting that is as good as the dearest."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from aldente.engine.errors import UserError
+from aldente.interface.console import emit, say, table, tell
+from aldente.interface.options import Settings, recipe_options
+from aldente.interface.study_progress import StudyProgress
+from aldente.studio.files import write
+from aldente.studio.forecast import duration, seconds_per_row
+from aldente.studio.request import resolve
+from aldente.studio.tuning import TuningRun, read_prompts, run_study
+from aldente.studio.tuning_report import report_of
+from aldente.studio.workbench import Workbench, open_workbench
+from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
+from aldente.tuning.study import PAIRS, Study, parse_pair
+
+TUNED_APART = ("sampler", "schedule", "steps", "seed")
+
+
+@recipe_options
+def command(
+    prompts: Annotated[Path, typer.Option("--prompts", help="A file with a prompt on each line.")],
+    goal: Annotated[
+        Literal["draft", "production", "final"], typer.Option("--goal", help="How near is near enough.")
+    ] = "production",
+    budget: Annotated[str | None, typer.Option("--budget", help="At most so much: 20000calls, 90s or 5min.")] = None,
+    samplers: Annotated[str | None, typer.Option("--samplers", help="Which to compare: 'DPM++ 2M Karras,Euler a'.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds for each prompt.")] = 2,
+    held_out: Annotated[
+        Path | None, typer.Option("--held-out", help="A file of other prompts that confirm the choice.")
+    ] = None,
+    cfgs: Annotated[bool, typer.Option("--cfg-axis/--no-cfg-axis", help="Find the range of CFG as well.")] = True,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")] = Path("out/tune"),
+    name: Annotated[str | None, typer.Option("--name", help="The preset's name; the goal and the model if not given.")] = None,
+    store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Find the cheapest setting that is as good as the dearest."""
+    for fixed in TUNED_APART:
+        if fixed in settings:
+            raise UserError(f"{fixed} is what a study varies: leave --{fixed} out (--samplers says which to compare).")
+    bench = open_workbench(store)
+    base = resolve(bench, {"cfg": 4.0, **settings})
+    study = Study(
+        base=base,
+        prompts=read_prompts(_text(prompts), str(prompts)),
+        held_out_prompts=read_prompts(_text(held_out), str(held_out)) if held_out else (),
+        seeds=tuple(range(1, seeds + 1)),
+        goal=goal,
+        pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
+        baseline_cfg=base.sampling.guidance.scale,
+        **({} if cfgs else {"cfgs": ()}),
+        budget_calls=_calls(budget, bench, study_base=base) if budget else None,
+    )
+    carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=_command_line(), as_json=as_json)
+
+
+def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool) -> None:
+    """Run a study with its progress, write the report, print what was found."""
+    smaller, cuts = fitted(study)
+    speed = seconds_per_row(bench, bench.model(study.base.model), (study.base.width, study.base.height))
+    calls = total_calls(smaller)
+    tell(
+        f"At most {calls} model calls, about {duration(calls * speed)} on this machine; pictures in the store are not drawn again."
+    )
+    for cut in cuts:
+        tell(f"  {cut}")
+    try:
+        with StudyProgress(calls, quiet=as_json) as listen:
+            run = run_study(bench, study, preset_name=name, listen=listen)
+    except KeyboardInterrupt:
+        tell("stopped; every finished picture is kept. The same command goes on from there.")
+        raise typer.Exit(130) from None
+    report = write(out / "report.html", report_of(run, made=bench.now()[:10], command=command))
+    facts = write(out / "result.json", run.result.model_dump_json(indent=2))
+    if as_json:
+        emit({**run.result.model_dump(mode="json"), "preset": run.preset.model_dump(mode="json"), "report": str(report)})
+        return
+    _print(run, report, facts)
+
+
+def _print(run: TuningRun, report: Path, facts: Path) -> None:
+    choice, delta = run.result.choice, run.result.tolerance.delta
+    rows = []
+    for curve in run.result.curves:
+        rung = next((r for r in curve.rungs if r.steps == curve.plateau), curve.rungs[-1])
+        chosen = "<- chosen" if (curve.sampler, curve.schedule) == (choice.sampler, choice.schedule) else ""
+        plateau = f"> {rung.steps}" if curve.plateau is None else str(curve.plateau)
+        high = "" if rung.loss.high is None else f"{rung.loss.high:.2g}"
+        rows.append((curve.title, plateau, f"{rung.calls:.0f}", f"{rung.loss.mean:.2g}", high, chosen))
+    table(("sampler", "plateau, steps", "calls", f"loss (tolerance {delta:.2g} JND)", "at most", ""), rows)
+    say("")
+    for sentence in run.result.sentences:
+        say(sentence)
+    if run.result.guidance is not None:
+        say(run.result.guidance.sentence)
+    say(run.result.confidence)
+    say("")
+    say(f"report:  {report}")
+    say(f"figures: {facts}")
+    say(f"preset:  {run.preset.name}   use it: aldente generate 'your prompt' --preset {run.preset.name}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a file with a prompt on each line.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8.") from error
+
+
+def _calls(budget: str, bench: Workbench, *, study_base: object) -> int:
+    """A budget in model calls, from calls, seconds or minutes."""
+    from aldente.recipe.recipe import Recipe  # noqa: PLC0415
+
+    assert isinstance(study_base, Recipe)
+    number = budget.strip().lower()
+    for unit, seconds in (("calls", 0.0), ("min", 60.0), ("s", 1.0)):
+        if number.endswith(unit):
+            try:
+                amount = float(number.removesuffix(unit))
+            except ValueError:
+                break
+            if amount > 0.0 and not seconds:
+                return int(amount)
+            if amount > 0.0:
+                speed = seconds_per_row(bench, bench.model(study_base.model), (study_base.width, study_base.height))
+                return calls_for_seconds(amount * seconds, speed)
+    raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
+
+
+def _command_line() -> str:
+    return shlex.join(["aldente", *sys.argv[1:]])

@@ -1,0 +1,120 @@
+"""Running a tuning study: the protocol asks for pictures, the driver makes them, the store keeps every one for resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import aldente
+from aldente.engine.errors import UserError
+from aldente.recipe.presets import Preset
+from aldente.recipe.recipe import Recipe
+from aldente.render.batching import Tick
+from aldente.store.entries import StudyEntry
+from aldente.studio.drawing import Drawn, Order, draw
+from aldente.studio.forecast import seconds_per_row
+from aldente.studio.presets import keep_preset
+from aldente.studio.workbench import Workbench
+from aldente.tuning.protocol import tune
+from aldente.tuning.result import TuningResult
+from aldente.tuning.study import Need, Outcome, Study
+
+ID_DIGITS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningRun:
+    """A finished study: what was asked, what was found, every picture by recipe digest, and the preset that was kept."""
+
+    id: str
+    study: Study
+    result: TuningResult
+    drawn: Mapping[str, Drawn]
+    preset: Preset
+    seconds: float
+    seconds_per_call: float
+
+
+Listener = Callable[[Need], Callable[[Tick], None] | None]
+"""Told of each thing a study asks for; what it returns watches the drawing."""
+
+
+def run_study(bench: Workbench, study: Study, *, preset_name: str, listen: Listener) -> TuningRun:
+    """Carry out a study and keep its preset; interrupted, it goes on from the pictures in the store.
+
+    Raises UserError when the study cannot be carried out.
+    """
+    model = bench.model(study.base.model)
+    speed = seconds_per_row(bench, model, (study.base.width, study.base.height))
+    entry = StudyEntry(
+        id=study.digest()[:ID_DIGITS], kind="tune", spec=study.model_dump(mode="json", exclude_none=True), created=bench.now()
+    )
+    bench.store.save_study(entry)
+    drawn: dict[str, Drawn] = {}
+    started = bench.clock()
+    protocol = tune(study, seconds_per_call=speed)
+    try:
+        need = next(protocol)
+        while True:
+            for picture in draw(bench, need.recipes, Order(study=entry.id), watch=listen(need)):
+                drawn[picture.recipe.digest()] = picture
+            need = protocol.send(_outcomes(need.recipes, drawn))
+    except StopIteration as stop:
+        result: TuningResult = stop.value
+    bench.store.save_study(entry.model_copy(update={"state": "finished", "finished": bench.now()}))
+    preset = preset_of(bench, study, result, preset_name, model.info.fingerprint)
+    keep_preset(bench.store, preset)
+    return TuningRun(
+        id=entry.id,
+        study=study,
+        result=result,
+        drawn=drawn,
+        preset=preset,
+        seconds=bench.clock() - started,
+        seconds_per_call=speed,
+    )
+
+
+def _outcomes(recipes: Sequence[Recipe], drawn: Mapping[str, Drawn]) -> dict[str, Outcome]:
+    found = {recipe.digest(): drawn.get(recipe.digest()) for recipe in recipes}
+    return {
+        digest: Outcome(image=picture.image, calls=picture.record.cost.model_calls)
+        for digest, picture in found.items()
+        if picture is not None and not picture.record.failed
+    }
+
+
+def preset_of(bench: Workbench, study: Study, result: TuningResult, name: str, fingerprint: str) -> Preset:
+    """The chosen setting as a preset that names its proof and says when it is out of date."""
+    choice = result.choice
+    cost = {"calls": choice.calls} | ({} if choice.seconds is None else {"seconds": choice.seconds})
+    bands: dict[str, tuple[float, float]] = {}
+    if result.guidance is not None:
+        bands["cfg"] = (result.guidance.low, result.guidance.high)
+    return Preset(
+        name=name,
+        summary=result.sentences[0] if result.sentences else "",
+        goal=study.goal,
+        basis="measured",
+        source=f"study {study.digest()[:ID_DIGITS]} on {len(study.prompts)} prompts x {len(study.seeds)} seeds",
+        settings={"sampler": choice.sampler, "schedule": choice.schedule, "steps": choice.steps, "cfg": choice.cfg},
+        bands=bands,
+        study=study.digest()[:ID_DIGITS],
+        model=fingerprint,
+        confidence=1.0 - study.alpha if choice.within_tolerance else None,
+        cost=cost,
+        created=bench.now(),
+        stale_when=("the model's weights change", f"aldente's samplers change (made by {aldente.__version__})"),
+    )
+
+
+def read_prompts(text: str, where: str) -> tuple[str, ...]:
+    """The prompts of a file: one a line; empty lines and lines that begin with # are left out, a prompt counts once.
+
+    Raises UserError when there is none.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    prompts = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if not prompts:
+        raise UserError(f"{where} has no prompts; write one a line.")
+    return prompts
