@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from training.graph import Graph
-from training.shape import AutoencoderShape
 
 GROUPS = 8
 
@@ -16,7 +15,7 @@ Statistics = tuple[Sequence[float], Sequence[float]]
 """Mean and standard deviation of each channel of the raw latents."""
 
 
-def write_encoder(path: Path, weights: Mapping[str, np.ndarray], shape: AutoencoderShape, statistics: Statistics) -> None:
+def write_encoder(path: Path, weights: Mapping[str, np.ndarray], statistics: Statistics) -> None:
     """Pictures, b 3 h w in [-1, 1] -> normalised latents: the mean of the posterior."""
     graph = Graph(weights)
     x = graph.operate("SpaceToDepth", "image", blocksize=2)
@@ -28,10 +27,10 @@ def write_encoder(path: Path, weights: Mapping[str, np.ndarray], shape: Autoenco
     mean = graph.operate("Sub", mean, graph.constant(_planes(statistics[0])))
     latent = graph.operate("Mul", mean, graph.constant(1.0 / _planes(statistics[1])))
     sides = {"image": ("b", 3, "h", "w")}
-    graph.save(path, sides, {"latent": ("b", shape.channels, "h4", "w4")}, [latent], metadata(statistics))
+    graph.save(path, sides, {"latent": ("b", len(statistics[0]), "h4", "w4")}, [latent], metadata(statistics))
 
 
-def write_decoder(path: Path, weights: Mapping[str, np.ndarray], shape: AutoencoderShape, statistics: Statistics) -> None:
+def write_decoder(path: Path, weights: Mapping[str, np.ndarray], statistics: Statistics) -> None:
     """Normalised latents -> pictures, b 3 h w, about [-1, 1]."""
     graph = Graph(weights)
     raw = graph.operate("Mul", "latent", graph.constant(_planes(statistics[1])))
@@ -43,7 +42,7 @@ def write_decoder(path: Path, weights: Mapping[str, np.ndarray], shape: Autoenco
     x = _convolve(graph, graph.silu(_group_norm(graph, x, "decoder.norm")), "decoder.leave")
     image = graph.operate("DepthToSpace", x, blocksize=2, mode="CRD")
     graph.save(
-        path, {"latent": ("b", shape.channels, "h", "w")}, {"image": ("b", 3, "h4", "w4")}, [image], metadata(statistics)
+        path, {"latent": ("b", len(statistics[0]), "h", "w")}, {"image": ("b", 3, "h4", "w4")}, [image], metadata(statistics)
     )
 
 

@@ -17,7 +17,7 @@ from aldente.engine.errors import UserError
 from aldente.engine.levels import Level
 from aldente.models.pastina.facts import describe, fingerprint
 from aldente.models.pastina.sessions import Sessions, usable_threads
-from aldente.models.pastina.text import Prompt, Tokenizer, read
+from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
 from aldente.models.port import Emphasis, Image, ModelInfo, Runtime
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -93,8 +93,12 @@ class Pastina:
         pixels = np.rint((np.clip(planes, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
         return list(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)))
 
+    def reading(self, prompt: Prompt) -> Reading:
+        """What the text encoder makes of a prompt."""
+        return read(self._sessions.text, prompt)
+
     def _condition(self, prompt: Prompt) -> Features:
-        reading = read(self._sessions.text, prompt)
+        reading = self.reading(prompt)
         feed: dict[str, Any] = {"states": reading.states[None], "pooled": reading.pooled[None]}
         context, embedding = self._sessions.conditioner.run(None, feed)
         return Features(context, embedding, reading.mask[None])

@@ -1,0 +1,84 @@
+"""What pastina.toml says, typed."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.shape import AutoencoderShape, DenoiserShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """A style of drawing: the package it comes from and the phrases that captions call it by."""
+
+    name: str
+    package: str
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Which pictures are learned from, and how many are kept from training."""
+
+    size: int
+    concepts: tuple[str, ...]
+    held_concepts: float
+    held_pairs: float
+    colours_each: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long and how fast a network learns. Lengths are in pictures seen, so that they do not depend on ``batch``.
+
+    The rate rises over ``warm_up``, stays, and falls to zero over the last ``decay_share`` of ``pictures``.
+    """
+
+    batch: int
+    pictures: int
+    rate: float
+    warm_up: int
+    decay_share: float
+    averaging: int
+    clip: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole training."""
+
+    pictures: Pictures
+    packages: dict[str, str]
+    styles: tuple[Style, ...]
+    autoencoder: AutoencoderShape
+    autoencoder_pace: Pace
+    denoiser: DenoiserShape
+    denoiser_pace: Pace
+
+
+def read_config(path: Path) -> Config:
+    """The training that the file describes; the list of concepts lies beside it."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    autoencoder, denoiser = table["autoencoder"], table["denoiser"]
+    return Config(
+        pictures=_pictures(table["pictures"], path.parent),
+        packages=dict(table["packages"]),
+        styles=tuple(
+            Style(name=name, package=style["package"], phrases=tuple(style["phrases"]))
+            for name, style in table["styles"].items()
+        ),
+        autoencoder_pace=Pace(**autoencoder.pop("pace")),
+        autoencoder=AutoencoderShape(encoder=tuple(autoencoder["encoder"]), decoder=tuple(autoencoder["decoder"])),
+        denoiser_pace=Pace(**denoiser.pop("pace")),
+        denoiser=DenoiserShape(grid=table["pictures"]["size"] // 4, **denoiser),
+    )
+
+
+def _pictures(table: dict[str, Any], folder: Path) -> Pictures:
+    concepts: tuple[str, ...] = ()
+    if table["concepts"]:
+        concepts = tuple((folder / table["concepts"]).read_text(encoding="utf-8").splitlines())
+    return Pictures(**(table | {"concepts": concepts}))
