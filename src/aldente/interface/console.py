@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,3 +60,8 @@ def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         shown.add_row(*row)
     # A pipe has no width of its own: nothing is folded for it.
     Console(width=None if sys.stdout.isatty() else 300).print(shown)
+
+
+def command_line() -> str:
+    """The line that was typed, for repeating it."""
+    return shlex.join(["aldente", *sys.argv[1:]])

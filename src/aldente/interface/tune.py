@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from aldente.engine.errors import UserError
-from aldente.interface.console import emit, say, table, tell
+from aldente.interface.console import command_line, emit, say, table, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.interface.study_progress import StudyProgress
 from aldente.studio.files import write
@@ -20,7 +18,7 @@ from aldente.studio.tuning import TuningRun, read_prompts, run_study
 from aldente.studio.tuning_report import report_of
 from aldente.studio.workbench import Workbench, open_workbench
 from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
-from aldente.tuning.study import PAIRS, Study, parse_pair
+from aldente.tuning.study import CFGS, PAIRS, Study, parse_pair
 
 TUNED_APART = ("sampler", "schedule", "steps", "seed")
 
@@ -59,10 +57,10 @@ def command(
         goal=goal,
         pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
         baseline_cfg=base.sampling.guidance.scale,
-        **({} if cfgs else {"cfgs": ()}),
+        cfgs=CFGS if cfgs else (),
         budget_calls=_calls(budget, bench, study_base=base) if budget else None,
     )
-    carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=_command_line(), as_json=as_json)
+    carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=command_line(), as_json=as_json)
 
 
 def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool) -> None:
@@ -70,9 +68,7 @@ def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: 
     smaller, cuts = fitted(study)
     speed = seconds_per_row(bench, bench.model(study.base.model), (study.base.width, study.base.height))
     calls = total_calls(smaller)
-    tell(
-        f"At most {calls} model calls, about {duration(calls * speed)} on this machine; pictures in the store are not drawn again."
-    )
+    tell(f"At most {calls} model calls, about {duration(calls * speed)} on this machine; stored pictures are not drawn again.")
     for cut in cuts:
         tell(f"  {cut}")
     try:
@@ -102,8 +98,6 @@ def _print(run: TuningRun, report: Path, facts: Path) -> None:
     say("")
     for sentence in run.result.sentences:
         say(sentence)
-    if run.result.guidance is not None:
-        say(run.result.guidance.sentence)
     say(run.result.confidence)
     say("")
     say(f"report:  {report}")
@@ -138,7 +132,3 @@ def _calls(budget: str, bench: Workbench, *, study_base: object) -> int:
                 speed = seconds_per_row(bench, bench.model(study_base.model), (study_base.width, study_base.height))
                 return calls_for_seconds(amount * seconds, speed)
     raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
-
-
-def _command_line() -> str:
-    return shlex.join(["aldente", *sys.argv[1:]])
