@@ -37,7 +37,7 @@ def test_the_last_level_of_zero_is_reached_by_one_denoising():
     sampler = Recording()
     result = answer(trajectory(sampler, plain, np.ones(2), exploding_levels([4.0, 1.0, 0.0]), noise), evaluate)
     np.testing.assert_array_equal(result, np.full(2, 0.5 / 2))
-    assert [m.index for m, _, _ in sampler.moves] == [0]
+    assert [m.number for m, _, _ in sampler.moves] == [0]
 
 
 def test_memory_is_handed_from_step_to_step_and_moves_say_where_they_are():

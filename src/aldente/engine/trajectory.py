@@ -13,11 +13,11 @@ StepNoise = Callable[[float, float], Latent]
 
 
 class Move(NamedTuple):
-    """One step of a run: from ``level`` to ``target``, which is step ``index`` of ``steps``."""
+    """One step of a run: from ``level`` to ``target``, the step of this ``number`` (from 0) among ``steps``."""
 
     level: Level
     target: Level
-    index: int
+    number: int
     steps: int
 
 

@@ -18,7 +18,8 @@ from aldente.engine.levels import Level
 from aldente.models.pastina.facts import describe, fingerprint
 from aldente.models.pastina.sessions import Sessions, usable_threads
 from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
-from aldente.models.port import Emphasis, Image, ModelInfo, Runtime
+from aldente.models.port import Image, ModelInfo, Runtime
+from aldente.recipe.prompt import Emphasis
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aldente.models.port import Emphasis
+from aldente.recipe.prompt import Emphasis
 
 TOKENS = 16
 """Tokens that the network sees, the start and end marks included."""
