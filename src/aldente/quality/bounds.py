@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 Floats = NDArray[np.float64]
-Method = Literal["bca", "student", "log-normal", "none"]
+Method = Literal["bca", "student", "log-normal", "binomial", "none"]
 
 MANY = 20
 """From this many prompts on, the bootstrap is trusted."""
@@ -49,6 +49,21 @@ def loss_bounds(values: Sequence[float], clusters: Sequence[Hashable], *, alpha:
     if means.size and means.min() > 0.0:
         return _bounds(means, alpha, rng, _log_normal, "log-normal")
     return _bounds(means, alpha, rng, _student, "student")
+
+
+def share_bounds(hits: Sequence[bool], clusters: Sequence[Hashable], *, alpha: float) -> Bounds:
+    """Bounds for the share of pictures with a property: exact binomial, each cluster counting as one trial.
+
+    A cluster with the property in half of its pictures is half a success [Clopper 1934]. No success in 8 prompts does not
+    prove that there are none: the upper bound is then 31 % at alpha .05.
+    """
+    means = _cluster_means([float(hit) for hit in hits], clusters)
+    count, successes = means.size, math.fsum(means)
+    if count == 1:
+        return Bounds(successes, None, None, 1, "none")
+    low = float(stats.beta.ppf(alpha, successes, count - successes + 1)) if successes > 0 else 0.0
+    high = float(stats.beta.ppf(1 - alpha, successes + 1, count - successes)) if successes < count else 1.0
+    return Bounds(successes / count, low, high, count, "binomial")
 
 
 def _cluster_means(values: Sequence[float], clusters: Sequence[Hashable]) -> Floats:

@@ -1,0 +1,1 @@
+"""Finding settings: convergence, flaw limits, the reading of grids, the decision, and the protocol of a study."""

@@ -1,0 +1,136 @@
+"""From pictures to curves: what each configuration lost against the converged pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aldente.quality.bounds import loss_bounds
+from aldente.quality.reference import latent_rms, psnr, rmse, ssim
+from aldente.tuning.convergence import correction, fit_power_law, interval, plateau, prompts_of, usable_for_law
+from aldente.tuning.result import Curve, PowerLaw, Rung, Tolerance
+from aldente.tuning.study import Instance, Outcome, Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One picture of a configuration against its converged one; ``moved`` is its distance to the picture two rungs up.
+
+    Distances of pictures are RMSE in 8-bit steps.
+    """
+
+    instance: Instance
+    rmse: float
+    psnr: float
+    ssim: float
+    latent_rms: float | None
+    moved: float | None
+    calls: float
+
+
+def sample(instance: Instance, made: Outcome, reference: Outcome, later: Outcome | None, *, calls: float) -> Sample:
+    """The measured picture."""
+    latents = made.latent is not None and reference.latent is not None
+    return Sample(
+        instance=instance,
+        rmse=rmse(made.image, reference.image),
+        psnr=psnr(made.image, reference.image),
+        ssim=ssim(made.image, reference.image),
+        latent_rms=latent_rms(made.latent, reference.latent) if latents else None,  # type: ignore[arg-type]
+        moved=None if later is None else rmse(made.image, later.image),
+        calls=calls if made.calls is None else made.calls,
+    )
+
+
+Samples = Mapping[int, Sequence[Sample]]
+"""The samples of a sampler and schedule by steps."""
+
+
+def curve(
+    pair: Pair,
+    samples: Samples,
+    tolerance: Tolerance,
+    *,
+    alpha: float,
+    rng: np.random.Generator,
+    reference: Pair,
+    reference_steps: int,
+    seconds_per_call: float | None,
+) -> Curve:
+    """The curve of a pair: its rungs with bounds, its law, and its plateau under the tolerance.
+
+    Losses against a reference of the same sampler and schedule are corrected by the law for what that reference itself
+    lacks; where no law can be fitted, first order is assumed (half for stochastic samplers).
+    """
+    means = [(steps, float(np.mean([s.rmse for s in some])) / tolerance.jnd) for steps, some in samples.items() if some]
+    own = pair == reference
+    steps, losses = usable_for_law(means, tolerance.floor or 0.0)
+    law = fit_power_law(steps, losses, reference_steps=reference_steps if own else None)
+    assumed = PowerLaw(scale=1.0, exponent=-0.5 if pair.own_reference else -1.0, reference_steps=reference_steps, r_squared=0.0)
+    factors = {n: correction(law or assumed, n) if own else 1.0 for n, _ in means}
+    rungs = tuple(
+        _rung(n, samples[n], tolerance, factors[n], alpha=alpha, rng=rng, seconds_per_call=seconds_per_call)
+        for n, _ in sorted(means)
+    )
+    reached = plateau(rungs, tolerance.delta)
+    found = Curve(
+        sampler=pair.sampler,
+        schedule=pair.schedule,
+        title=pair.title,
+        own_reference=pair.own_reference,
+        reference=f"{reference.title}, {reference_steps} steps",
+        rungs=rungs,
+        law=law,
+        plateau=reached,
+        sentence="",
+    )
+    return found.model_copy(update={"sentence": _sentence(found, tolerance.delta)})
+
+
+def _rung(
+    steps: int,
+    some: Sequence[Sample],
+    tolerance: Tolerance,
+    factor: float,
+    *,
+    alpha: float,
+    rng: np.random.Generator,
+    seconds_per_call: float | None,
+) -> Rung:
+    clusters = prompts_of([s.instance for s in some])
+    loss = loss_bounds([s.rmse for s in some], clusters, alpha=alpha, rng=rng)
+    moves = [(s.moved, cluster) for s, cluster in zip(some, clusters, strict=True) if s.moved is not None]
+    moved = loss_bounds([m for m, _ in moves], [c for _, c in moves], alpha=alpha, rng=rng) if moves else None
+    latents = [s.latent_rms for s in some if s.latent_rms is not None]
+    calls = math.fsum(s.calls for s in some) / len(some)
+    return Rung(
+        steps=steps,
+        calls=calls,
+        seconds=None if seconds_per_call is None else calls * seconds_per_call,
+        loss=interval(loss, alpha, factor=factor / tolerance.jnd),
+        correction=factor,
+        moved=None if moved is None else interval(moved, alpha, factor=1.0 / tolerance.jnd),
+        psnr=math.fsum(s.psnr for s in some) / len(some),
+        ssim=math.fsum(s.ssim for s in some) / len(some),
+        latent_rms=math.fsum(latents) / len(latents) if len(latents) == len(some) else None,
+        instances=len(some),
+    )
+
+
+def _sentence(found: Curve, delta: float) -> str:
+    last = found.rungs[-1]
+    own = " (against its own converged path of noise)" if found.own_reference else ""
+    if found.plateau is None:
+        return f"{found.title} does not come within {delta:.2g} JND up to {last.steps} steps: {upper(last)} there{own}."
+    rung = next(rung for rung in found.rungs if rung.steps == found.plateau)
+    at = f"{found.plateau} steps ({rung.calls:.0f} model calls)"
+    return f"{found.title} is within {delta:.2g} JND from {at} on: {upper(rung)}{own}."
+
+
+def upper(rung: Rung) -> str:
+    """The loss of a rung in words: its mean and, where there is one, its upper bound."""
+    bound = "" if rung.loss.high is None else f", at most {rung.loss.high:.2g}"
+    return f"a loss of {rung.loss.mean:.2g}{bound}"

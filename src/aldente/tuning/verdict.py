@@ -1,0 +1,102 @@
+"""What a study has to say, in sentences with numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from aldente.tuning.decision import curve_of, rung_at
+from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Rung, Tolerance
+from aldente.tuning.samples import upper
+from aldente.tuning.study import Study
+
+
+def reasons(choice: Choice, curves: Sequence[Curve], tolerance: Tolerance) -> tuple[str, ...]:
+    """Why this choice: the verdict, why not more steps, why not fewer, and why not another sampler."""
+    curve = curve_of(choice, curves)
+    rung = rung_at(curve, choice.steps)
+    said = [_verdict(choice, rung, tolerance), _why_not_more(curve, rung, tolerance)]
+    fewer = [r for r in curve.rungs if r.steps < rung.steps]
+    if fewer and choice.within_tolerance:
+        said.append(
+            f"{fewer[-1].steps} steps are too few: {upper(fewer[-1])} JND, above the tolerance of {tolerance.delta:.2g}."
+        )
+    for other in curves:
+        if other is not curve:
+            said.append(other.sentence if other.plateau is None else _dearer(other, rung))
+    return tuple(said)
+
+
+def _verdict(choice: Choice, rung: Rung, tolerance: Tolerance) -> str:
+    cost = f"{choice.calls:.0f} model calls" + ("" if choice.seconds is None else f", {choice.seconds:.2f} s")
+    setting = f"{choice.title}, {choice.steps} steps ({cost} a picture)"
+    if choice.within_tolerance:
+        return f"{setting}: {upper(rung)} JND, within the tolerance of {tolerance.delta:.2g} for {tolerance.goal}."
+    return (
+        f"No setting is surely within the tolerance of {tolerance.delta:.2g} JND for {tolerance.goal}; the nearest is "
+        f"{setting}: {upper(rung)} JND."
+    )
+
+
+def _why_not_more(curve: Curve, rung: Rung, tolerance: Tolerance) -> str:
+    """What twice the steps would change and cost; near the top of the ladder, what any number of steps could."""
+    later = [r for r in curve.rungs if r.steps > rung.steps][:2]
+    if len(later) < 2 or rung.moved is None:
+        limit = "own limit" if curve.own_reference else "converged picture"
+        return f"More than {rung.steps} steps can only bring the rest of the way to the {limit}: {upper(rung)} JND."
+    dearer, moved = later[1], rung.moved
+    doubt = "" if moved.low is None or moved.high is None else f" [{moved.low:.2g} to {moved.high:.2g}]"
+    beyond = "within the tolerance" if moved.mean <= tolerance.delta else "noticeable"
+    verdict = "not noticeable" if moved.mean <= 1.0 else beyond
+    return (
+        f"{rung.steps} -> {dearer.steps} steps costs {dearer.calls / rung.calls:.1f} x as much and moves the picture by "
+        f"{moved.mean:.2g} JND{doubt}: {verdict}."
+    )
+
+
+def _dearer(other: Curve, chosen: Rung) -> str:
+    rung = rung_at(other, other.plateau)
+    if math.isclose(rung.calls, chosen.calls):
+        return f"{other.title} gets there at the same price ({rung.steps} steps), with {upper(rung)} JND."
+    return f"{other.title} gets there at {rung.steps} steps, which cost {rung.calls / chosen.calls:.1f} x as much."
+
+
+def on_cfg(choice: Choice, wanted: float, found: GuidanceRange | None) -> list[str]:
+    """What limits CFG, and where that moved the wanted scale."""
+    if found is None:
+        return []
+    moved = "" if choice.cfg == wanted else f" CFG {wanted:g} was asked for; {choice.cfg:g} is the nearest within the range."
+    return [found.sentence + moved]
+
+
+def on_checks(checks: Sequence[Confirmation]) -> list[str]:
+    """What the held-out pictures say."""
+    words = {
+        "confirmed": "surely within tolerance there too",
+        "consistent": "within tolerance on average, too few pictures to be sure",
+        "contradicted": "not within tolerance there",
+    }
+    return [
+        f"On {check.on} {check.steps} steps lose {check.loss.mean:.2g} JND"
+        + ("" if check.loss.high is None else f" (at most {check.loss.high:.2g})")
+        + f": {words[check.verdict]}."
+        for check in checks
+    ]
+
+
+def confidence(study: Study, curves: Sequence[Curve]) -> str:
+    """How sure the plateaus are, for which prompts, and by which method."""
+    loss = curves[0].rungs[0].loss
+    if loss.method == "none":
+        return "No confidence can be given: one prompt with one seed was studied, and the means were taken at their word."
+    prompts = len(set(study.prompts))
+    crowd = f"for prompts like these {prompts}" if prompts > 1 else f"for this one prompt (over {loss.prompts} seeds)"
+    how = {
+        "bca": "BCa bootstrap over prompts",
+        "student": "Student's t over prompts",
+        "log-normal": "log-normal means of prompts",
+    }
+    return (
+        f"The probability that any plateau is claimed too early is at most {study.alpha:.0%} {crowd} "
+        f"({how[loss.method]}; each of {len(curves)} curves at {loss.alpha:.1%}, its rungs tested from the top down)."
+    )
