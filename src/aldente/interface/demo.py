@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aldente.interface.console import say
+from aldente.interface.console import tell
 from aldente.interface.tune import carry_out
 from aldente.studio.request import resolve
 from aldente.studio.tuning import read_prompts
@@ -16,15 +16,16 @@ from aldente.studio.workbench import open_workbench
 from aldente.tuning.study import Study
 
 OUT = Path("out/demo")
-BUDGET_CALLS = 40_000
+BUDGET_CALLS = 32_000
 
 
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")] = OUT,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """Tune the embedded model on bundled prompts: the whole idea in three minutes."""
-    say("Finding the cheapest setting of the embedded model that is as good as the dearest.")
+    tell("Finding the cheapest setting of the embedded model that is as good as the dearest.")
     bench = open_workbench(store if store is not None else str(out / "store.db"))
     study = Study(
         base=resolve(bench, {"cfg": 4.0}),
@@ -32,8 +33,8 @@ def command(
         held_out_prompts=_bundled("held-out"),
         budget_calls=BUDGET_CALLS,
     )
-    carry_out(bench, study, out=out, name="pastina-production", command="aldente demo", as_json=False)
-    say(f"pictures: {bench.store.where}")
+    carry_out(bench, study, out=out, name="pastina-production", command="aldente demo", as_json=as_json)
+    tell(f"pictures: {bench.store.where}")
 
 
 def _bundled(name: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def command(
     try:
         with progress("drawing", cost.calls, quiet=as_json) as watch:
             for drawn in draw(bench, recipes, Order(preset=preset, again=again), watch=watch):
-                path = write(out / file_name(drawn.recipe), drawn.png) if drawn.png is not None else None
+                path = None if drawn.record.failed else write(out / file_name(drawn.recipe), drawn.png)
                 made.append((drawn, path))
                 if not as_json:
                     say(_line(drawn, path))

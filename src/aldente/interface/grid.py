@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aldente.interface.console import command_line, emit, progress, say, tell
-from aldente.interface.options import Settings, recipe_options
+from aldente.interface.options import Settings, notes_on, recipe_options
 from aldente.studio.drawing import Drawn
 from aldente.studio.forecast import forecast
 from aldente.studio.grid import GridRun, lay_out, run_grid
@@ -36,6 +36,8 @@ def command(
     """Draw a grid over any parameters, and read it."""
     bench = open_workbench(store)
     given = [axis for axis in (x, y, z, *(axes or [])) if axis is not None]
+    for note in notes_on(given):
+        tell(f"note: {note}")
     plan = lay_out(bench, {"seed": "random", **settings, "prompt": prompt}, given, preset=preset)
     cost = forecast(bench, [job.recipe for job in plan.jobs()])
     tell(f"{plan.size} cells: {cost.sentence()}")

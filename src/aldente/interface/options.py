@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Annotated, Any
 
@@ -74,6 +74,12 @@ def with_our_names(arguments: list[str], note: Callable[[str], None]) -> list[st
 
 
 _OWN = frozenset({"--text", "--out", "--json", "--seed", "--set"})
+
+
+def notes_on(axes: Sequence[str]) -> list[str]:
+    """What to tell a user whose axes use other programs' names."""
+    names = [piece.partition("=")[0].strip() for axis in axes for piece in axis.split("&")]
+    return [note for name in names if _parameter(name) is not None and (note := alias_note(name))]
 
 
 def _parameter(name: str) -> Parameter | None:

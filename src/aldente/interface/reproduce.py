@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Make a picture again and say how near it comes."""
     result, drawn = reproduce(open_workbench(store), what)
-    path = write(out, drawn.png) if out is not None and drawn.png is not None else None
+    path = write(out, drawn.png) if out is not None else None
     if as_json:
         emit({**result.model_dump(mode="json", exclude_none=True), "id": drawn.record.id, "file": path and str(path)})
     else:

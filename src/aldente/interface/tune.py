@@ -11,6 +11,7 @@ from aldente.engine.errors import UserError
 from aldente.interface.console import command_line, emit, say, table, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.interface.study_progress import StudyProgress
+from aldente.recipe.recipe import Recipe
 from aldente.studio.files import write
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.request import resolve
@@ -58,7 +59,7 @@ def command(
         pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
         baseline_cfg=base.sampling.guidance.scale,
         cfgs=CFGS if cfgs else (),
-        budget_calls=_calls(budget, bench, study_base=base) if budget else None,
+        budget_calls=_calls(budget, bench, base=base) if budget else None,
     )
     carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=command_line(), as_json=as_json)
 
@@ -66,14 +67,14 @@ def command(
 def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool) -> None:
     """Run a study with its progress, write the report, print what was found."""
     smaller, cuts = fitted(study)
-    speed = seconds_per_row(bench, bench.model(study.base.model), (study.base.width, study.base.height))
+    speed = _speed(bench, study.base)
     calls = total_calls(smaller)
     tell(f"At most {calls} model calls, about {duration(calls * speed)} on this machine; stored pictures are not drawn again.")
     for cut in cuts:
         tell(f"  {cut}")
     try:
         with StudyProgress(calls, quiet=as_json) as listen:
-            run = run_study(bench, study, preset_name=name, listen=listen)
+            run = run_study(bench, study, seconds_per_call=speed, preset_name=name, listen=listen)
     except KeyboardInterrupt:
         tell("stopped; every finished picture is kept. The same command goes on from there.")
         raise typer.Exit(130) from None
@@ -105,6 +106,11 @@ def _print(run: TuningRun, report: Path, facts: Path) -> None:
     say(f"preset:  {run.preset.name}   use it: aldente generate 'your prompt' --preset {run.preset.name}")
 
 
+def _speed(bench: Workbench, base: Recipe) -> float:
+    """Seconds of one model evaluation, measured now."""
+    return seconds_per_row(bench, bench.model(base.model), (base.width, base.height))
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -114,11 +120,8 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8.") from error
 
 
-def _calls(budget: str, bench: Workbench, *, study_base: object) -> int:
+def _calls(budget: str, bench: Workbench, *, base: Recipe) -> int:
     """A budget in model calls, from calls, seconds or minutes."""
-    from aldente.recipe.recipe import Recipe  # noqa: PLC0415
-
-    assert isinstance(study_base, Recipe)
     number = budget.strip().lower()
     for unit, seconds in (("calls", 0.0), ("min", 60.0), ("s", 1.0)):
         if number.endswith(unit):
@@ -129,6 +132,5 @@ def _calls(budget: str, bench: Workbench, *, study_base: object) -> int:
             if amount > 0.0 and not seconds:
                 return int(amount)
             if amount > 0.0:
-                speed = seconds_per_row(bench, bench.model(study_base.model), (study_base.width, study_base.height))
-                return calls_for_seconds(amount * seconds, speed)
+                return calls_for_seconds(amount * seconds, _speed(bench, base))
     raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")

@@ -12,7 +12,7 @@ from aldente.engine.levels import Level
 from aldente.engine.noise import brownian, find_rng, in_order, initial, started
 from aldente.engine.noise.steps import independent
 from aldente.engine.trajectory import StepNoise
-from aldente.engine.variation import slerp
+from aldente.engine.variation import varied
 from aldente.recipe.recipe import Base
 
 
@@ -35,7 +35,7 @@ def noise_of(seed: int, base: Base, rng: str, shape: tuple[int, int, int], level
     like: NDArray[np.float32] = np.zeros((1, *shape), dtype=np.float32)
     unit = initial([stream], like)
     if base.variation_seed is not None and base.variation_strength is not None:
-        unit = slerp(unit, initial([info.stream(base.variation_seed)], like), base.variation_strength)
+        unit = varied(unit, initial([info.stream(base.variation_seed)], like), base.variation_strength)
     start = started(unit, level)
     if info.by_level:
         return Noise(start, brownian([seed], like), independent([seed], like, purpose="churn"))

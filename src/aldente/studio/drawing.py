@@ -13,6 +13,7 @@ from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.render.render import Rendered, render
 from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes, read_image
+from aldente.store.port import Store
 from aldente.store.record import Cost, Record, StageCost, failure, picture
 from aldente.studio.workbench import Workbench
 
@@ -29,17 +30,24 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A recipe with its record and PNG file; ``reused`` if the store had it. A failed one has neither picture nor file."""
+    """A recipe with its record; ``reused`` if the store had it.
+
+    The picture stays in the ``store`` until it is asked for: a grid of thousands must not fill the memory.
+    """
 
     recipe: Recipe
     record: Record
-    png: bytes | None
+    store: Store
     reused: bool
 
     @property
+    def png(self) -> bytes:
+        """The PNG file; raises UserError for a recipe that failed."""
+        return self.store.image_bytes(self.record)
+
+    @property
     def image(self) -> Image:
-        """The picture, uint8, h w 3."""
-        assert self.png is not None, self.record.failed
+        """The picture, uint8, h w 3; raises UserError for a recipe that failed."""
         return read_image(self.png)
 
 
@@ -73,7 +81,7 @@ def _draw_with(
     for recipe, digest in zip(recipes, digests, strict=True):
         if digest in known:
             record = known[digest]
-            yield Drawn(recipe=recipe, record=record, png=bench.store.image_bytes(record), reused=True)
+            yield Drawn(recipe=recipe, record=record, store=bench.store, reused=True)
     missing = [recipe for recipe, digest in zip(recipes, digests, strict=True) if digest not in known]
     for rendered in render(missing, model, clock=bench.clock, watch=watch, cancelled=cancelled):
         yield _kept(bench, model, rendered, order)
@@ -92,7 +100,7 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
         failed = failure(
             recipe, reason, cost=cost, provenance=provenance, plan=order.plan, study=order.study, preset=order.preset
         )
-        return Drawn(recipe=recipe, record=bench.store.save(failed, None), png=None, reused=False)
+        return Drawn(recipe=recipe, record=bench.store.save(failed, None), store=bench.store, reused=False)
     png = png_of(recipe, rendered.image, model)
     made = picture(
         recipe,
@@ -103,7 +111,7 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
         study=order.study,
         preset=order.preset,
     )
-    return Drawn(recipe=recipe, record=bench.store.save(made, png), png=png, reused=False)
+    return Drawn(recipe=recipe, record=bench.store.save(made, png), store=bench.store, reused=False)
 
 
 def png_of(recipe: Recipe, image: Image, model: Model) -> bytes:

@@ -43,7 +43,9 @@ def write_grid(run: GridRun, folder: Path, *, made: str, command: str) -> GridFi
     Raises UserError when it cannot be written.
     """
     places = folder / "cells"
-    cells = {one.record.id: write(places / file_name(one.recipe), one.png) for one in run.drawn.values() if one.png}
+    cells = {
+        one.record.id: write(places / file_name(one.recipe), one.png) for one in run.drawn.values() if not one.record.failed
+    }
     reading = read(run)
     footer = caption(differences([settings_of(cell.recipe) for cell in run.plan.cells()])[0])
     sheets = []
@@ -63,7 +65,7 @@ def read(run: GridRun) -> GridReading | None:
     images = {
         cell.coordinates: drawn.image
         for cell in run.plan.cells()
-        if (drawn := run.at(cell)) is not None and drawn.png is not None
+        if (drawn := run.at(cell)) is not None and not drawn.record.failed
     }
     axes = [GridAxis(parameter=axis.parameter, labels=axis.labels, values=axis.values) for axis in run.plan.axes]
     seed = int(run.plan.digest()[:16], 16)
@@ -105,7 +107,7 @@ def _infotext(plan: Plan, plane: Plane) -> dict[str, str]:
 def _page(run: GridRun, reading: GridReading | None, files: dict[str, Path], made: str, command: str) -> GridPage:
     plan = run.plan
     done, total = sum(run.at(cell) is not None for cell in plan.cells()), plan.size
-    record = next((drawn.record for drawn in run.drawn.values() if drawn.png is not None), None)
+    record = next((drawn.record for drawn in run.drawn.values() if not drawn.record.failed), None)
     by = None if record is None else record.provenance
     seconds = sum(drawn.record.cost.seconds for drawn in run.drawn.values())
     calls = sum(drawn.record.cost.model_calls for drawn in run.drawn.values())

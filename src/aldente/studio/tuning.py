@@ -12,7 +12,6 @@ from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.store.entries import StudyEntry
 from aldente.studio.drawing import Drawn, Order, draw
-from aldente.studio.forecast import seconds_per_row
 from aldente.studio.presets import keep_preset
 from aldente.studio.workbench import Workbench
 from aldente.tuning.protocol import tune
@@ -39,20 +38,20 @@ Listener = Callable[[Need], Callable[[Tick], None] | None]
 """Told of each thing a study asks for; what it returns watches the drawing."""
 
 
-def run_study(bench: Workbench, study: Study, *, preset_name: str, listen: Listener) -> TuningRun:
+def run_study(bench: Workbench, study: Study, *, seconds_per_call: float, preset_name: str, listen: Listener) -> TuningRun:
     """Carry out a study and keep its preset; interrupted, it goes on from the pictures in the store.
 
+    ``seconds_per_call`` is what a model evaluation takes on this machine.
     Raises UserError when the study cannot be carried out.
     """
     model = bench.model(study.base.model)
-    speed = seconds_per_row(bench, model, (study.base.width, study.base.height))
     entry = StudyEntry(
         id=study.digest()[:ID_DIGITS], kind="tune", spec=study.model_dump(mode="json", exclude_none=True), created=bench.now()
     )
     bench.store.save_study(entry)
     drawn: dict[str, Drawn] = {}
     started = bench.clock()
-    protocol = tune(study, seconds_per_call=speed)
+    protocol = tune(study, seconds_per_call=seconds_per_call)
     try:
         need = next(protocol)
         while True:
@@ -71,7 +70,7 @@ def run_study(bench: Workbench, study: Study, *, preset_name: str, listen: Liste
         drawn=drawn,
         preset=preset,
         seconds=bench.clock() - started,
-        seconds_per_call=speed,
+        seconds_per_call=seconds_per_call,
     )
 
 
