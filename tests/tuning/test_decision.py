@@ -35,6 +35,13 @@ def test_the_cheapest_plateau_wins():
     assert curve_of(choice, [DEAR, FAST]) is FAST
 
 
+def test_an_equal_price_is_called_one():
+    same = curve("same", [rung(20, 0.6, 0.9)], 20)
+    limit = tolerance("production", jnd=2.0, floor=0.1)
+    said = " ".join(reasons(choose([FAST, same], cfg=7.0), [FAST, same], limit))
+    assert "same gets there at the same price (20 steps), with a loss of 0.6, at most 0.9 JND" in said
+
+
 def test_without_a_plateau_the_least_upper_bound_is_named():
     choice = choose([NEVER], cfg=7.0)
     assert (choice.steps, choice.within_tolerance) == (20, False)

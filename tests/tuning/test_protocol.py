@@ -53,6 +53,19 @@ def test_the_cheapest_sampler_within_tolerance_is_found_and_its_plateau_is_true(
     assert result.confidence.startswith("The probability that any plateau is claimed too early is at most 5%")
 
 
+def test_why_not_more_steps_is_answered_with_the_true_numbers():
+    result, _ = run(study(goal="draft", pairs=pairs("dpmpp_2m"), steps_high=80), World(LAWS, spread=0.0))
+    rungs = {rung.steps: rung for rung in result.curves[0].rungs}
+    chosen = rungs[result.choice.steps]
+    moved = true_loss(result, "dpmpp_2m", chosen.steps) * 0.75
+    assert chosen.moved.mean == pytest.approx(moved, rel=0.1)
+    assert result.sentences[1].startswith(
+        f"{chosen.steps} -> {2 * chosen.steps} steps costs 2.0 x as much and moves the picture"
+    )
+    told = float(result.sentences[1].split("together by about ")[1].rstrip("."))
+    assert told == pytest.approx(true_loss(result, "dpmpp_2m", chosen.steps), rel=0.15)
+
+
 def test_losses_are_measured_as_they_are():
     result, _ = run(study(), World(LAWS, spread=0.0))
     curve = next(curve for curve in result.curves if curve.sampler == "euler")
@@ -118,6 +131,24 @@ def test_a_failed_picture_costs_its_instance_and_no_more():
     instances = {curve.sampler: curve.rungs[0].instances for curve in result.curves}
     assert instances == {"dpmpp_2m": 12, "euler": 10, "heun": 12}
     assert result.missing == 2
+
+
+def test_later_phases_do_without_pictures_that_failed():
+    """Without any picture at one CFG scale there is no range; without held-out pictures, no confirmation."""
+
+    def broken(recipe):
+        return recipe.sampling.guidance.scale == 2.0 or recipe.seed > 2
+
+    result, _ = run(study(), World(LAWS, broken=broken))
+    assert result.guidance is None
+    assert result.confirmation == ()
+    assert result.choice.cfg == 6.0
+
+
+def test_cfg_and_confirmation_can_be_left_alone():
+    result, needs = run(study(cfgs=(), confirm=False), World(LAWS))
+    assert {need.phase for need in needs} == {"references", "steps"}
+    assert result.guidance is None
 
 
 def test_a_study_without_references_says_so():

@@ -65,7 +65,7 @@ def test_other_axes_are_read_by_the_size_of_their_changes():
     sampler = read().axes[2]
     assert sampler.parameter == "sampler"
     assert sampler.changes[0].pairs == 16
-    assert sampler.sentence.startswith("Sampler: neighbours differ by")
+    assert sampler.sentence.startswith("Sampler: from DPM++ 2M to Heun the pictures differ by")
     assert 0 <= sampler.changes[0].composition < 0.2
 
 
@@ -90,3 +90,21 @@ def test_pictures_of_different_sizes_are_not_subtracted():
 def test_a_reading_survives_json():
     reading = read()
     assert GridReading.model_validate_json(reading.model_dump_json()) == reading
+
+
+def test_a_cfg_axis_with_no_whole_line_has_no_range_but_its_changes():
+    found = {(i, j): cells()[1, i, 0] for i in range(4) for j in range(2) if (i, j) not in ((0, 0), (3, 1))}
+    two = (axes()[1], GridAxis(parameter="seed", labels=("1", "2"), values=(1, 2)))
+    cfg = read(found, two).axes[0]
+    assert cfg.guidance is None
+    assert len(cfg.changes) == 3
+    assert cfg.sentence.startswith("CFG: neighbours differ by")
+
+
+def test_an_axis_of_three_names_its_largest_change():
+    seeds = (GridAxis(parameter="seed", labels=("1", "2", "3"), values=(1, 2, 3)),)
+    images = {(i,): WORLD.outcome(set_parameters(Recipe(prompt="a hill"), {"seed": i, "steps": 20})).image for i in range(3)}
+    (seed,) = read(images, seeds).axes
+    largest = max(seed.changes, key=lambda change: change.jnd)
+    assert f"most from {largest.start} to {largest.end}; composition shifts most" in seed.sentence
+    assert min(change.composition for change in seed.changes) > 0.2

@@ -35,7 +35,8 @@ def guidance_range(
     A picture is flawed when two or more signs are worse by a noticeable change than in the same picture at the baseline.
     Flaws have set in where surely more than a tenth of the pictures are flawed, or where one sign alone is surely worse and
     noticeably so on average. Bounds are corrected for the number of scales and of signs; where there are none (a single
-    prompt and seed), half of the pictures and the mean decide. Raises UserError when the baseline is not among the readings.
+    prompt and seed), half of the pictures, or twice a noticeable change, decide. Raises UserError when the baseline is not
+    among the readings.
     """
     if baseline not in readings:
         rendered = ", ".join(f"{value:g}" for value in sorted(readings))
@@ -101,11 +102,15 @@ def _share(
     return FlawedShare(value=value, share=share, worst=max(changes, key=lambda change: change.change.mean))
 
 
-def flaws_set_in(share: FlawedShare, changes: Sequence[SignChange]) -> bool:
-    """Whether a scale is beyond the range: surely too many flawed pictures, or one sign surely and noticeably worse."""
-    many = share.share.mean >= 0.5 if share.share.low is None else share.share.low > TOLERATED
-    alone = any(change.change.mean > 1.0 and (change.change.low is None or change.change.low > 0.0) for change in changes)
-    return many or alone
+def _many(share: FlawedShare) -> bool:
+    """Whether surely too many pictures are flawed."""
+    return share.share.mean >= 0.5 if share.share.low is None else share.share.low > TOLERATED
+
+
+def _alone(change: SignChange) -> bool:
+    """Whether one sign is surely and noticeably worse; without bounds it must be twice as much."""
+    found = change.change
+    return found.mean > 2.0 if found.low is None else found.mean > 1.0 and found.low > 0.0
 
 
 def _walk(
@@ -117,7 +122,7 @@ def _walk(
     """The last value, going outwards from the baseline, before flaws set in, and what is found at the next."""
     reached = baseline
     for value in values:
-        if flaws_set_in(shares[value], changes[value]):
+        if _many(shares[value]) or any(map(_alone, changes[value])):
             return reached, shares[value]
         reached = value
     return reached, None
@@ -138,13 +143,19 @@ def _sentence(found: GuidanceRange, values: Sequence[float]) -> str:
     parts = [f"No flaws set in from CFG {found.low:g} to {found.high:g} (compared with CFG {found.baseline:g})"]
     for limit, way in ((found.limit_above, "from"), (found.limit_below, "down at")):
         if limit is not None:
-            sure = "" if limit.share.low is None else f", surely {limit.share.low:.0%}"
-            parts.append(
-                f"{way} {limit.value:g} {limit.share.mean:.0%} of the pictures are worse in two signs or more{sure}, most of "
-                f"all in {limit.worst.title} ({limit.worst.change.mean:.1f} noticeable changes)"
-            )
+            parts.append(f"{way} {limit.value:g} {_limit(limit)}")
     if found.limit_above is None:
         parts.append(f"{values[-1]:g} is the highest value tried")
     if found.clean_low is not None and found.clean_high is not None:
         parts.append(f"from {found.clean_low:g} to {found.clean_high:g} most pictures are surely free of them")
     return "; ".join(parts) + "."
+
+
+def _limit(limit: FlawedShare) -> str:
+    """What is wrong at the first value outside of the range."""
+    size = f"{limit.worst.change.mean:.1f} noticeable changes"
+    if not _many(limit):
+        return f"{limit.worst.title} is worse by {size}"
+    sure = "" if limit.share.low is None else f" (surely {limit.share.low:.0%})"
+    who = "the picture is" if limit.share.prompts == 1 else f"{limit.share.mean:.0%}{sure} of the pictures are"
+    return f"{who} worse in two signs or more, most of all in {limit.worst.title} ({size})"

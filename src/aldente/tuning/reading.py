@@ -195,11 +195,12 @@ def _sentence(reading: AxisReading) -> str:
         return f"Steps: {_on_steps(reading)}; {shift}."
     if reading.guidance is not None:
         return f"CFG: {reading.guidance.sentence.rstrip('.')}; {shift}."
+    name = "CFG" if reading.parameter == "cfg" else reading.parameter.capitalize()
     largest = max(reading.changes, key=lambda change: change.jnd)
-    return (
-        f"{reading.parameter.capitalize()}: neighbours differ by {_spread(reading)} just noticeable differences, most from "
-        f"{largest.start} to {largest.end}; {shift}."
-    )
+    if len(reading.changes) == 1:
+        moved = f"the pictures differ by {largest.jnd:.1f} JND and in composition by {largest.composition:.2f} of 1"
+        return f"{name}: from {largest.start} to {largest.end} {moved}."
+    return f"{name}: neighbours differ by {_spread(reading)} JND, most from {largest.start} to {largest.end}; {shift}."
 
 
 def _on_steps(reading: AxisReading) -> str:
@@ -215,4 +216,4 @@ def _on_steps(reading: AxisReading) -> str:
 
 def _spread(reading: AxisReading) -> str:
     sizes = [change.jnd for change in reading.changes]
-    return f"{min(sizes):.1f}" if len(sizes) == 1 else f"{min(sizes):.1f} to {max(sizes):.1f}"
+    return f"{min(sizes):.1f} to {max(sizes):.1f}"

@@ -14,6 +14,9 @@ from aldente.tuning.convergence import correction, fit_power_law, interval, plat
 from aldente.tuning.result import Curve, PowerLaw, Rung, Tolerance
 from aldente.tuning.study import Instance, Outcome, Pair
 
+ROUNDING = 0.6
+"""8-bit steps of RMSE under which rounding to 8 bits bends the law: distances of half of that look twice as large."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -67,7 +70,7 @@ def curve(
     """
     means = [(steps, float(np.mean([s.rmse for s in some])) / tolerance.jnd) for steps, some in samples.items() if some]
     own = pair == reference
-    steps, losses = usable_for_law(means, tolerance.floor or 0.0)
+    steps, losses = usable_for_law(means, max(tolerance.floor or 0.0, ROUNDING / tolerance.jnd))
     law = fit_power_law(steps, losses, reference_steps=reference_steps if own else None)
     assumed = PowerLaw(scale=1.0, exponent=-0.5 if pair.own_reference else -1.0, reference_steps=reference_steps, r_squared=0.0)
     factors = {n: correction(law or assumed, n) if own else 1.0 for n, _ in means}

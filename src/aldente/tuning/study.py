@@ -51,7 +51,6 @@ PAIRS = tuple(
         ("uni_pc", "karras"),
         ("euler", "karras"),
         ("heun", "karras"),
-        ("dpmpp_2m", "exponential"),
         ("euler_ancestral", "karras"),
     )
 )

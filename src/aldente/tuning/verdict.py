@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from aldente.tuning.convergence import limit_from_doubling
 from aldente.tuning.decision import curve_of, rung_at
-from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Rung, Tolerance
+from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Interval, PowerLaw, Rung, Tolerance
 from aldente.tuning.samples import upper
 from aldente.tuning.study import Study
 
@@ -48,10 +49,16 @@ def _why_not_more(curve: Curve, rung: Rung, tolerance: Tolerance) -> str:
     doubt = "" if moved.low is None or moved.high is None else f" [{moved.low:.2g} to {moved.high:.2g}]"
     beyond = "within the tolerance" if moved.mean <= tolerance.delta else "noticeable"
     verdict = "not noticeable" if moved.mean <= 1.0 else beyond
+    rest = "" if curve.law is None else f"; all further steps together by about {_rest(curve.law, moved):.2g}"
     return (
         f"{rung.steps} -> {dearer.steps} steps costs {dearer.calls / rung.calls:.1f} x as much and moves the picture by "
-        f"{moved.mean:.2g} JND{doubt}: {verdict}."
+        f"{moved.mean:.2g} JND{doubt}: {verdict}{rest}."
     )
+
+
+def _rest(law: PowerLaw, moved: Interval) -> float:
+    """How far the limit is, by the law, when doubling the steps moves the picture so much."""
+    return limit_from_doubling(moved.mean, law.exponent)
 
 
 def _dearer(other: Curve, chosen: Rung) -> str:
