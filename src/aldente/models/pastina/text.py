@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aldente.models.pastina.word_pieces import WordPieces
 from aldente.recipe.prompt import Emphasis
 
 TOKENS = 16
@@ -43,20 +44,15 @@ class Tokenizer:
         self._path = path
 
     @cached_property
-    def _pieces(self) -> Any:
-        from tokenizers import Tokenizer as WordPieces  # noqa: PLC0415  # heavy: loaded when it is used
-
-        pieces = WordPieces.from_file(str(self._path))
-        pieces.no_padding()
-        pieces.no_truncation()
-        return pieces
+    def _pieces(self) -> WordPieces:
+        return WordPieces(self._path)
 
     def cut(self, text: Emphasis, model: str) -> Prompt:
         """The prompt's first 14 tokens between their marks, and the weight of each."""
         tokens: list[int] = []
         weights: list[float] = []
         for piece, weight in text:
-            ids = self._pieces.encode(piece, add_special_tokens=False).ids
+            ids = self._pieces.ids(piece)
             tokens += ids
             weights += [float(weight)] * len(ids)
         kept = TOKENS - 2
