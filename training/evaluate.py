@@ -12,7 +12,7 @@ import numpy as np
 
 from aldente.models.pastina.model import Pastina
 from training import pictures
-from training.captions import COLOURS, on_colour, on_white, with_article
+from training.captions import COLOURS, on_colour, on_white
 from training.config import Config, Style
 from training.lite0 import Lite0
 from training.pictures import Picture
@@ -26,10 +26,11 @@ BATCH = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A prompt, the concept that should come of it, and the background if the prompt names one."""
+    """A prompt, the concept that should come of it, a real picture of it by row, and the background if one is named."""
 
     prompt: str
     concept: str
+    row: int
     background: str | None = None
 
 
@@ -76,10 +77,11 @@ def evaluate(config: Config, work: Path, weights: Path, seed: int, limit: int = 
     model, judge = Pastina(weights=weights), Judge(work)
     pixels, index = pictures.load(work)
     chance = random.Random(seed)
-    rows = [_ceiling(model, judge, pixels, chance.sample(range(len(index)), min(limit, len(index))), index)]
-    for kind, asked in questions(config, index).items():
-        if asked:
-            rows.append(_score(model, judge, kind, chance.sample(asked, min(limit, len(asked))), seed))
+    asked_of = questions(config, index)
+    chosen = {kind: chance.sample(asked, min(limit, len(asked))) for kind, asked in asked_of.items() if asked}
+    rows: list[Score] = []
+    for kind, asked in chosen.items():
+        rows += [_score(model, judge, kind, asked, seed), _ceiling(model, judge, pixels, asked)]
     head = f"{'prompts':34} {'count':>5} {'top-1':>7} {'top-5':>7} {'background':>11}"
     chances = (
         f"chance: top-1 {1 / len(judge.names):.1%}, top-5 {5 / len(judge.names):.1%}, background {1 / (1 + len(COLOURS)):.0%}"
@@ -93,38 +95,44 @@ def questions(config: Config, index: list[Picture]) -> dict[str, list[Asked]]:
     kinds: dict[str, list[Asked]] = {"training caption": [], "unseen (concept, style) pair": [], "unseen concept": []}
     named = {"train": "training caption", "pair": "unseen (concept, style) pair", "concept": "unseen concept"}
     coloured: list[Asked] = []
-    for picture in index:
+    for row, picture in enumerate(index):
         caption = on_white(picture.concept, styles[picture.style], random.Random(0))[0]
-        kinds[named[picture.part]].append(Asked(prompt=caption, concept=picture.concept.name))
+        kinds[named[picture.part]].append(Asked(prompt=caption, concept=picture.concept.name, row=row))
         if picture.part == "train":
-            coloured.append(_coloured(picture, styles[picture.style]))
+            coloured.append(_coloured(row, picture, styles[picture.style]))
     return kinds | {"paraphrase": _paraphrases(index), "coloured background": coloured}
 
 
-def _coloured(picture: Picture, style: Style) -> Asked:
+def _coloured(row: int, picture: Picture, style: Style) -> Asked:
     colour = random.Random(f"evaluate/{picture.style}/{picture.concept.name}").choice(sorted(COLOURS))
     caption = on_colour(picture.concept, style, colour)[0]
-    return Asked(prompt=caption, concept=picture.concept.name, background=colour)
+    return Asked(prompt=caption, concept=picture.concept.name, row=row, background=colour)
 
 
 def _paraphrases(index: list[Picture]) -> list[Asked]:
     words = tomllib.loads((Path(__file__).parent / "paraphrases.toml").read_text(encoding="utf-8"))
-    learnt = {picture.concept.name for picture in index if picture.part == "train"}
-    return [Asked(prompt=text, concept=name) for name, text in words.items() if name in learnt and text != with_article(name)]
+    learnt = {picture.concept.name: row for row, picture in enumerate(index) if picture.part == "train"}
+    return [Asked(prompt=text, concept=name, row=learnt[name]) for name, text in words.items() if name in learnt]
 
 
-def _ceiling(model: Pastina, judge: Judge, pixels: np.ndarray, rows: list[int], index: list[Picture]) -> Score:
-    """Real pictures, as the autoencoder gives them back: what a perfect denoiser would score."""
-    shown = pictures.on_background(np.asarray(pixels[sorted(rows)]))
-    rebuilt = [model.decode(model.encode_image(image))[0] for image in shown]
-    ranks = judge.ranks(rebuilt, [index[row].concept.name for row in sorted(rows)])
-    return Score(kind="real pictures, encoded and decoded", count=len(rows), top1=_share(ranks < 1), top5=_share(ranks < 5))
+def _ceiling(model: Pastina, judge: Judge, pixels: np.ndarray, asked: list[Asked]) -> Score:
+    """Real pictures of what was asked, as the autoencoder gives them back: what a perfect denoiser would score."""
+    images = []
+    for question in asked:
+        colour = COLOURS.get(question.background or "", (255, 255, 255))
+        image = pictures.on_background(np.asarray(pixels[question.row : question.row + 1]), colour)[0]
+        images += model.decode(model.encode_image(image))
+    return _judged(judge, "  real pictures of these", asked, images)
 
 
 def _score(model: Pastina, judge: Judge, kind: str, asked: list[Asked], seed: int) -> Score:
     images: list[np.ndarray] = []
     for start in range(0, len(asked), BATCH):
         images += draw(model, [question.prompt for question in asked[start : start + BATCH]], seed=seed + start)
+    return _judged(judge, kind, asked, images)
+
+
+def _judged(judge: Judge, kind: str, asked: list[Asked], images: list[np.ndarray]) -> Score:
     ranks = judge.ranks(images, [question.concept for question in asked])
     told = [(image, question.background) for image, question in zip(images, asked, strict=True) if question.background]
     right = _share(np.asarray([background_of(image) == colour for image, colour in told])) if told else None

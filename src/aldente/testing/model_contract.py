@@ -49,6 +49,12 @@ class ModelContract:
             assert info.size_min <= side <= info.size_max
         assert min(info.rows, info.bytes_fixed, info.bytes_per_row, info.prompt_tokens) > 0
 
+    def test_it_says_what_it_runs_on(self, model: Model) -> None:
+        """Program, version, device and number format, without which a picture cannot be traced."""
+        runtime = model.runtime
+        assert all((runtime.name, runtime.version, runtime.device, runtime.dtype))
+        assert runtime.threads is None or runtime.threads > 0
+
     def test_estimates_keep_shape_and_are_finite(self, model: Model) -> None:
         """At every level of the range the estimate is a finite latent like the one asked about."""
         x, levels, conditions = self._rows(model, 6)
