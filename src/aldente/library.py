@@ -6,6 +6,7 @@ The names are those that an engineer coming from k-diffusion expects; ``import a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,13 @@ def sample(
     if in_name is not None:
         raise UserError(f"sampler '{sampler}' names a schedule too; here that is aldente.schedule('{in_name}', steps).")
     info = find_sampler(name)
+    levels = exploding_levels(sigmas)
+    if len(levels) < 2 or not all(a.sigma > b.sigma >= 0.0 for a, b in pairwise(levels)):
+        raise UserError("the sigmas must fall strictly to a last one of 0 or more; aldente.schedule(name, steps) makes such.")
+    # An option that does not exist is told before the seed that it would need.
+    info.build(**options)
     step, churn = _noises(info, x, step_noise, seed, options)
-    run = prepare(info, exploding_levels(sigmas), churn, options)
+    run = prepare(info, levels, churn, options)
 
     def denoise(latent: Latent, level: Level) -> Asking[Estimate]:
         (clean,) = yield [Query(latent, level, None)]
@@ -96,9 +102,12 @@ def _noises(
         if (info.stochastic and options.get("eta") != 0) or options.get("s_churn"):
             raise UserError(f"sampler '{info.name}' adds noise: give seed=, or step_noise= to bring your own.")
         return _none, _none
-    seeds = [seed + row for row in range(x.shape[0])] if isinstance(seed, int) else list(seed)
+    seeds = [int(seed) + row for row in range(x.shape[0])] if isinstance(seed, int | np.integer) else [int(one) for one in seed]
     if len(seeds) != x.shape[0]:
         raise UserError(f"{len(seeds)} seeds for {x.shape[0]} images; give one for each.")
+    for one in seeds:
+        if not 0 <= one < 2**64:
+            raise UserError(f"seed {one} is out of range; a seed is a whole number from 0 to 2**64 - 1.")
     return brownian(seeds, x), independent(seeds, x, purpose="churn")
 
 

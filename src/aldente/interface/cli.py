@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     wanted = next((argument for argument in given if not argument.startswith("-")), None)
     try:
-        if wanted in ("generate", "grid"):
+        if wanted in ("generate", "grid", "tune"):
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
             given = with_our_names(given, _note)
@@ -72,12 +72,16 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:  # typer calls it so
+    if wanted:
         print(f"aldente {__version__}")  # noqa: T201
         raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True, callback=_version),
+) -> None:
+    """Nothing but options that stop: without a command they must be heard before one is missed."""
 
 
 def _elsewhere() -> None:
