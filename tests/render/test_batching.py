@@ -171,7 +171,9 @@ def test_torch_latents_are_driven_like_any_other():
         return x * 0.5
 
     levels = exploding_levels([2.0, 1.0, 0.0])
-    jobs = [Job(key=k, start=lambda k=k: trajectory(Euler(), guided(2.0 + k, "cat", ""), x, levels, no_noise)) for k in range(3)]
+    jobs = [
+        Job(key=k, start=lambda k=k: trajectory(Euler(), guided(2.0 + k, "cat", ""), x, levels, no_noise)) for k in range(3)
+    ]
     outcomes = run(jobs, model)
     assert torch.equal(outcomes[0].result, outcomes[2].result)
     # The same array object is known to be the same query; equal arrays in two objects are not looked into.
