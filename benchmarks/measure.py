@@ -41,7 +41,7 @@ def ratios(a: list[float], b: list[float]) -> dict[str, float]:
 
 
 def gemm_peak(size: int = 1024, rounds: int = 12) -> float:
-    """This machine's float32 matrix-product rate in FLOP/s: the best of several NumPy products of ``size`` squared."""
+    """The float32 matrix-product rate of this machine in FLOP/s: the best of several NumPy products of ``size`` squared."""
     import numpy as np
 
     a = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)

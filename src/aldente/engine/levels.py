@@ -31,7 +31,7 @@ def preserving(ratio: float) -> Level:
 
 
 def log_snr(level: Level) -> float:
-    """lambda = ln(alpha / sigma), the coordinate in which the DPM-Solver family steps [Lu 2022, Sec. 3.1].
+    """ln(alpha / sigma), called lambda: the coordinate in which the DPM-Solver family steps [Lu 2022, Sec. 3.1].
 
     Minus infinity where alpha is 0 (the first flow level), plus infinity where sigma is 0.
     """

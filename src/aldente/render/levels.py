@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
 from aldente.engine.errors import UserError
 from aldente.engine.levels import Level, exploding_levels, flow_levels
 from aldente.engine.samplers import SamplerInfo, find_sampler
@@ -14,11 +18,14 @@ from aldente.recipe.recipe import Sampling
 _OPTIONS = ("rho", "shift")
 """The parameters that are options of some schedules; what a schedule does not honour must not be set."""
 
+_LOOKED_AT = 8
+"""Steps enough for a schedule to show what it depends on."""
+
 
 def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
     """The levels of a run: the schedule over the model's span, ending at sigma 0.
 
-    Raises UserError where an option is set that the schedule does not honour.
+    Raises UserError where an option or an end is set that the sampler and schedule do not honour.
     """
     sampler, schedule = find_sampler(sampling.sampler), find_schedule(sampling.schedule)
     span = Span(
@@ -26,8 +33,10 @@ def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
         sigma_max=info.sigma_max if sampling.sigma_max is None else sampling.sigma_max,
         sigmas=info.sigmas,
     )
+    options = _options(sampling, sampler, schedule)
+    _refuse_idle_ends(sampling, schedule, span, options)
     discard = _discards(sampling, sampler)
-    sigmas = build_schedule(schedule.name, sampling.steps + int(discard), span, _options(sampling, schedule))
+    sigmas = build_schedule(schedule.name, sampling.steps + int(discard), span, options)
     if discard:
         sigmas = discard_next_to_last(sigmas)
     return flow_levels(sigmas) if info.family == "flow" else exploding_levels(sigmas)
@@ -37,9 +46,21 @@ def _discards(sampling: Sampling, sampler: SamplerInfo) -> bool:
     return sampler.discard_next_to_last if sampling.discard_next_to_last is None else sampling.discard_next_to_last
 
 
-def _options(sampling: Sampling, schedule: ScheduleInfo) -> dict[str, float]:
+def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -> dict[str, float]:
     given = {name: value for name in _OPTIONS if (value := getattr(sampling, name)) is not None}
     for name in given:
         if name not in schedule.options:
             raise UserError(f"{name} is set, but schedule '{schedule.name}' has no such option; unset it.")
+        if sampler.whole:
+            raise UserError(f"{name} is set, but sampler '{sampler.name}' spaces its levels itself; unset it.")
     return given
+
+
+def _refuse_idle_ends(sampling: Sampling, schedule: ScheduleInfo, span: Span, options: Mapping[str, float]) -> None:
+    """Raise UserError where an end is set that the schedule does not look at: moving it moves no level."""
+    middle = math.sqrt(span.sigma_min * span.sigma_max)
+    for name, moved in (("sigma_min", replace(span, sigma_min=middle)), ("sigma_max", replace(span, sigma_max=middle))):
+        if getattr(sampling, name) is None:
+            continue
+        if len({build_schedule(schedule.name, _LOOKED_AT, either, options) for either in (span, moved)}) == 1:
+            raise UserError(f"{name} is set, but schedule '{schedule.name}' has ends of its own; unset it.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from aldente.models.port import Image, Model, ModelInfo
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Drive, Job, Limits, Outcome, Tick, Usage
 from aldente.render.conditioning import denoiser_of
+from aldente.render.idle import refuse_idle
 from aldente.render.levels import levels_of
 from aldente.render.noise import noise_of
 
@@ -49,7 +50,9 @@ def latent_of(recipe: Recipe, model: Model) -> Asking[Latent]:
     noise = noise_of(recipe.seed, recipe.stages[0], sampling.rng, shape, levels[0])
     options = {name: getattr(sampling, name) for name in _SAMPLER_OPTIONS}
     run = prepare(find_sampler(sampling.sampler), levels, noise.churn, options)
-    denoise = denoiser_of(recipe, model, run.levels)
+    refuse_idle(recipe, info)
+    # The words change along the schedule, also where a sampler of whole runs chooses levels of its own.
+    denoise = denoiser_of(recipe, model, levels)
     return trajectory(run.sampler, denoise, noise.start, run.levels, noise.step, lift=run.lift)
 
 
@@ -74,16 +77,16 @@ def render(
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Rendered]:
     """The pictures of ``recipes``, all of one ``model``, as they are finished; one that fails says why and stops no other."""
-    wanted: dict[str, Recipe] = {}
+    wanted: dict[Hashable, Recipe] = {}
 
     def jobs() -> Iterator[Job]:
-        for recipe in recipes:
-            wanted[recipe.digest()] = recipe
-            yield Job(key=recipe.digest(), start=partial(_guarded, recipe, model))
+        for number, recipe in enumerate(recipes):
+            wanted[number] = recipe
+            yield Job(key=number, start=partial(_guarded, recipe, model))
 
     limits = limits or Limits(rows=model.info.rows)
     for outcome in Drive(jobs(), model.estimate, clock=clock, limits=limits, watch=watch, cancelled=cancelled):
-        yield _finished(wanted.pop(str(outcome.key)), outcome, model, clock)
+        yield _finished(wanted.pop(outcome.key), outcome, model, clock)
 
 
 def _guarded(recipe: Recipe, model: Model) -> Asking[Latent]:

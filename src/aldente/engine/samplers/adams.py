@@ -1,7 +1,5 @@
 """Multistep methods in the predicted noise: Adams-Bashforth in sigma (LMS, iPNDM) and in ln sigma (DEIS)."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The samplers of the discrete-time papers, written for any level: DDIM, DDPM and LCM."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """DPM-Solver in the predicted noise over a whole run: fast (a fixed number of calls) and adaptive (a tolerance)."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math

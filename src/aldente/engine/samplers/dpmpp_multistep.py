@@ -1,7 +1,5 @@
 """DPM-Solver++ with one evaluation a step and a memory: 2M, 2M SDE and 3M SDE."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math

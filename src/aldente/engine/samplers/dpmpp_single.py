@@ -1,7 +1,5 @@
 """DPM-Solver++ with two evaluations a step: 2S ancestral and SDE."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """First-order steps."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Second-order single-step methods in sigma: Heun and the geometric midpoint."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """UniPC: each evaluation first corrects the step that led to it and then predicts the next."""
 
-# ruff: noqa: ARG002 (every sampler takes the same arguments, needed or not)
-
 from __future__ import annotations
 
 import math
