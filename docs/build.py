@@ -65,7 +65,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def unknown_sources() -> Iterator[str]:
-    """The citations in code and pages, such as [Karras 2022, Eq. 5], without an entry in references.bib; entries there twice."""
+    """The citations in code and pages, such as [Karras 2022, Eq. 5], without an entry in references.bib, and double entries."""
     keys = _ENTRY.findall((DOCS / "references.bib").read_text(encoding="utf-8"))
     yield from (f"references.bib has two entries '{key}'" for key in sorted({key for key in keys if keys.count(key) > 1}))
     for path in (*sorted((ROOT / "src").rglob("*.py")), *written()):
