@@ -1,0 +1,105 @@
+"""Every setting changes the picture or is refused by name: none is swallowed."""
+
+import numpy as np
+import pytest
+from rendering import Analytic, differ, draw, draw_all, made, tiny
+
+from aldente.engine.errors import UserError
+from aldente.engine.schedules.table import schedules
+from aldente.recipe.parameters import parameters
+from aldente.recipe.settings import set_parameters
+from aldente.render.levels import levels_of
+
+OTHER = {
+    "model": "analytic", "prompt": "a blue house", "negative": "grey", "width": 24, "height": 24, "seed": 12,
+    "clip_skip": 2, "sampler": "euler", "schedule": "exponential", "steps": 4, "cfg": 3.0, "guidance_low": 6.0,
+    "guidance_high": 7.0, "cfg_rescale": 0.7, "apg": 0.0, "dynamic_threshold": 0.9, "eta": 0.5, "s_noise": 0.9,
+    "s_churn": 2.0, "s_tmin": 1.0, "s_tmax": 5.0, "rho": 4.0, "sigma_min": 0.1, "sigma_max": 10.0, "shift": 2.0,
+    "discard_next_to_last": True, "rng": "cpu", "variation_seed": 5, "variation_strength": 0.3, "size": "24x24",
+}  # fmt: skip
+"""A value other than the default for every parameter."""
+
+FITTING = (
+    {}, {"sampler": "euler_ancestral"}, {"sampler": "euler", "s_churn": 3.0}, {"schedule": "flow"},
+    {"variation_seed": 6}, {"variation_strength": 0.4},
+)  # fmt: skip
+"""Recipes that are ready for one setting or another."""
+
+
+def test_every_parameter_has_a_value_here():
+    assert set(OTHER) == {p.name for p in parameters()}
+
+
+@pytest.mark.parametrize("parameter", [p for p in parameters() if p.name != "model"], ids=lambda p: p.name)
+def test_a_setting_is_heard_or_refused_by_name(parameter):
+    heard = 0
+    for around in FITTING:
+        model = Analytic(family="exploding")
+        base = tiny(**{key: value for key, value in around.items() if key != parameter.name})
+        changed = set_parameters(base, {parameter.name: OTHER[parameter.name]})
+        try:
+            before = draw(base, model).latent
+        except UserError:
+            before = None
+        try:
+            after = draw(changed, model).latent
+        except UserError as error:
+            assert parameter.name in str(error) or before is None  # noqa: PT017
+            continue
+        assert before is None or before.shape != after.shape or np.abs(before - after).max() > 1e-6
+        heard += 1
+    assert heard or parameter.name == "clip_skip"
+
+
+@pytest.mark.parametrize(
+    "parameter", ["negative", "guidance_low", "cfg_rescale", "apg", "dynamic_threshold", "sigma_max", "rng"]
+)
+def test_a_setting_changes_pastinas_picture(parameter, model, plain):
+    assert differ(draw(made(**{parameter: OTHER[parameter]}), model), plain) > 1e-3
+
+
+@pytest.mark.parametrize("info", [s for s in schedules() if s.name != "custom"], ids=lambda s: s.name)
+@pytest.mark.parametrize(("end", "value"), [("sigma_min", 0.1), ("sigma_max", 5.0)])
+def test_an_end_moves_the_schedule_or_is_refused(info, end, value):
+    model_info = Analytic(family="exploding").info
+    plain = levels_of(tiny(schedule=info.name).sampling, model_info)
+    try:
+        moved = levels_of(tiny(schedule=info.name, **{end: value}).sampling, model_info)
+    except UserError as error:
+        assert f"{end} is set, but schedule '{info.name}' has ends of its own" in str(error)  # noqa: PT017
+    else:
+        assert moved != plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"clip_skip": 2}, "clip_skip is 2, but model 'pastina' is read at its last layer only"),
+        ({"variation_seed": 3}, "variation_seed is set without variation_strength"),
+        ({"variation_strength": 0.3}, "variation_strength is set without variation_seed"),
+        ({"sampler": "euler", "s_tmin": 1.0}, "s_tmin bounds the churn, but s_churn is not set"),
+        ({"sampler": "heun", "s_noise": 1.1}, "s_noise scales noise, but sampler 'heun' adds none so; set s_churn"),
+        ({"sampler": "ddim", "s_noise": 1.1}, "s_noise scales noise, but sampler 'ddim' adds none so; set eta"),
+        ({"sampler": "euler_ancestral", "eta": 0.0, "s_noise": 1.1}, "sampler 'euler_ancestral' adds none so; set eta"),
+        ({"s_churn": 3.0}, "sampler 'dpmpp_2m' has no option 's_churn'"),
+        ({"eta": 1.0}, "sampler 'dpmpp_2m' has no option 'eta'"),
+        ({"schedule": "exponential", "rho": 3.0}, "rho is set, but schedule 'exponential' has no such option"),
+        ({"sampler": "dpm_fast", "rho": 3.0}, "rho is set, but sampler 'dpm_fast' spaces its levels itself"),
+        ({"shift": 3.0}, "shift is set, but schedule 'karras' has no such option"),
+        ({"schedule": "vp", "sigma_max": 9.0}, "sigma_max is set, but schedule 'vp' has ends of its own"),
+        ({"schedule": "custom"}, "schedule 'custom' needs 'sigmas'"),
+        ({"sigma_min": 30.0}, "choose 0 < sigma_min < sigma_max"),
+    ],
+)
+def test_what_can_have_no_effect_is_refused_with_advice(settings, words, model):
+    with pytest.raises(UserError, match=words):
+        draw(made(**settings), model)
+
+
+def test_what_has_an_effect_is_not_refused(model):
+    allowed = (
+        {"clip_skip": 1}, {"sampler": "euler", "s_churn": 2.0, "s_tmin": 0.5, "s_tmax": 9.0, "s_noise": 1.01},
+        {"sampler": "ddpm", "s_noise": 0.9}, {"sampler": "ddim", "eta": 1.0, "s_noise": 0.9}, {"schedule": "vp"},
+    )  # fmt: skip
+    for rendered in draw_all([made(steps=2, **settings) for settings in allowed], model):
+        assert rendered.error is None
