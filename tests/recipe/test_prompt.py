@@ -103,6 +103,7 @@ def test_and_composes_with_weights():
     ]
     assert [p.weight for p in parse("x AND :2").parts] == [1.0, 1.0]
     assert len(parse("SAND AND BRAND").parts) == 2
+    assert parse("cat AND dog :2", composes=False).parts[0].at(0, 1) == (("cat AND dog :2", 1.0),)
 
 
 def test_break_cuts_chunks():

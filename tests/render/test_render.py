@@ -112,9 +112,10 @@ class TestPrompts:
         with pytest.raises(UserError, match=r"LoRA 'glow', but model 'pastina' takes none; remove it"):
             draw(made("an apple <lora:glow:0.8>"), model)
 
-    def test_a_negative_prompt_of_parts_is_refused(self, model):
-        with pytest.raises(UserError, match="negative prompt has AND"):
-            draw(made(negative="blurry AND grey"), model)
+    def test_a_negative_prompt_is_one_text_whatever_its_words(self):
+        model = Analytic()
+        draw(tiny(prompt="a cat", negative="blurry AND grey", steps=1), model)
+        assert sorted(words for _, words in model.asked) == ["a cat", "blurry AND grey"]
 
 
 class TestGuidance:

@@ -41,7 +41,7 @@ def test_two_worse_signs_end_the_range_above():
     assert found.limit_above.share.mean > 0.7
     assert found.limit_below is None
     assert (found.clean_low, found.clean_high) == (1.0, 7.0)
-    assert "from 10" in found.sentence
+    assert "from CFG 10 on" in found.sentence
     assert "lattice" in found.sentence
 
 

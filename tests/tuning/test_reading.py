@@ -58,7 +58,7 @@ def test_cfg_is_fine_until_it_is_fried():
     cfg = read().axes[1]
     assert (cfg.guidance.low, cfg.guidance.high) == (4.0, 7.0)
     assert cfg.guidance.limit_above.value == 10.0
-    assert "from 10" in cfg.sentence
+    assert "from CFG 10 on" in cfg.sentence
 
 
 def test_other_axes_are_read_by_the_size_of_their_changes():

@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     wanted = next((argument for argument in given if not argument.startswith("-")), None)
     try:
+        _check_text(given)
         if wanted in ("generate", "grid", "tune"):
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
@@ -70,6 +71,13 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         _fail(str(error), as_json="--json" in given)
         raise SystemExit(2) from None
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise UserError where an argument is not text: a recipe could not be written down with it."""
+    for argument in arguments:
+        if any("\ud800" <= sign <= "\udfff" for sign in argument):
+            raise UserError(f"argument {argument!a} is not UTF-8 text; set the terminal to UTF-8, or write it anew.")
 
 
 def _version(wanted: bool) -> None:  # typer calls it so

@@ -10,7 +10,7 @@ import typer
 from aldente.interface.console import emit, progress, say, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.studio.drawing import Drawn, Order, draw
-from aldente.studio.files import file_name, write
+from aldente.studio.files import file_name, folder, write
 from aldente.studio.forecast import forecast
 from aldente.studio.request import is_random, resolve, series
 from aldente.studio.workbench import open_workbench
@@ -35,7 +35,9 @@ def command(
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)
     tell(cost.sentence())
+    folder(out)
     made: list[tuple[Drawn, Path | None]] = []
+    stopped = False
     try:
         with progress("drawing", cost.calls, quiet=as_json) as watch:
             for drawn in draw(bench, recipes, Order(preset=preset, again=again), watch=watch):
@@ -44,10 +46,14 @@ def command(
                 if not as_json:
                     say(_line(drawn, path))
     except KeyboardInterrupt:
-        tell(f"stopped; {len(made)} of {len(recipes)} pictures are done and kept. The same command goes on from there.")
-        raise typer.Exit(130) from None
+        stopped = True
     if as_json:
         emit([_facts(drawn, path) for drawn, path in made])
+    if stopped:
+        tell(
+            f"stopped; {len(made)} of {len(recipes)} pictures are done and kept. The same command, with the same seed, goes on."
+        )
+        raise typer.Exit(130)
     if any(drawn.record.failed for drawn, _ in made):
         raise typer.Exit(1)
 

@@ -10,9 +10,11 @@ import typer
 from aldente.interface.console import command_line, emit, progress, say, tell
 from aldente.interface.options import Settings, notes_on, recipe_options
 from aldente.studio.drawing import Drawn
+from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
 from aldente.studio.grid import GridRun, lay_out, run_grid
 from aldente.studio.grid_files import GridFiles, write_grid
+from aldente.studio.request import is_random
 from aldente.studio.workbench import open_workbench
 
 AXIS_HELP = "such as 'cfg=5,7,9', 'steps=10-50 [5]', 'sampler=Euler a,DPM++ 2M Karras', 'prompt s/r=red,green'"
@@ -39,10 +41,13 @@ def command(
     for note in notes_on(given):
         tell(f"note: {note}")
     plan = lay_out(bench, {"seed": "random", **settings, "prompt": prompt}, given, preset=preset)
+    if is_random(settings.get("seed", "random")):
+        tell(f"seed {plan.base.seed}")
     cost = forecast(bench, [job.recipe for job in plan.jobs()])
     tell(f"{plan.size} cells: {cost.sentence()}")
     if dry_run:
         return
+    folder(out)
     drawn: dict[str, Drawn] = {}
     stopped = False
     try:
@@ -65,8 +70,11 @@ def command(
 
 
 def _print(run: GridRun, files: GridFiles) -> None:
-    for failed in run.failed:
-        say(f"failed: {failed.record.failed}")
+    for cell in run.plan.cells():
+        drawn = run.at(cell)
+        if drawn is not None and drawn.record.failed:
+            where = ", ".join(f"{axis.label} {label}" for axis, label in zip(run.plan.axes, cell.labels, strict=True))
+            say(f"failed: {where}: {drawn.record.failed}")
     if files.reading is not None:
         for axis in files.reading.axes:
             say(axis.sentence)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aldente.engine.errors import UserError
 from aldente.interface.console import emit, say, table
 from aldente.recipe.names import combined_title
 from aldente.store import open_store
@@ -25,8 +26,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """List the pictures in the store, newest first."""
+    only = Filter(prompt=prompt, sampler=_canonical(sampler), steps=steps, seed=seed)
+    if failed and (only != Filter() or before is not None):
+        raise UserError("--failed lists every failure: leave out --prompt, --sampler, --steps, --seed and --before.")
     with open_store(store) as opened:
-        only = Filter(prompt=prompt, sampler=_canonical(sampler), steps=steps, seed=seed)
         records = opened.failures(limit=limit) if failed else opened.history(limit=limit, before=before, only=only)
         if as_json:
             emit([record.model_dump(mode="json", exclude_none=True) for record in records])

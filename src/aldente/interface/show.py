@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aldente.interface.console import emit, say
+from aldente.interface.console import emit, say, tell
 from aldente.recipe.infotext import to_infotext
 from aldente.store import open_store
 from aldente.store.png import read_image, read_png
@@ -31,7 +31,7 @@ def command(
         if save is not None:
             from aldente.studio.files import write  # noqa: PLC0415
 
-            say(str(write(save, opened.image_bytes(records[0]))))
+            tell(str(write(save, opened.image_bytes(records[0]))))
         if as_json:
             emit([record.model_dump(mode="json", exclude_none=True) for record in records])
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from aldente.interface.console import command_line, emit, say, table, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.interface.study_progress import StudyProgress
 from aldente.recipe.recipe import Recipe
-from aldente.studio.files import write
+from aldente.studio.files import folder, write
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.request import resolve
 from aldente.studio.tuning import TuningRun, read_prompts, run_study
@@ -22,6 +23,11 @@ from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
 from aldente.tuning.study import CFGS, PAIRS, Study, parse_pair
 
 TUNED_APART = ("sampler", "schedule", "steps", "seed")
+
+MOST = 1e12
+"""More calls, seconds or minutes than any budget."""
+
+_BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>calls|s|min)", re.ASCII)
 
 
 @recipe_options
@@ -59,13 +65,14 @@ def command(
         pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
         baseline_cfg=base.sampling.guidance.scale,
         cfgs=CFGS if cfgs else (),
-        budget_calls=_calls(budget, bench, base=base) if budget else None,
+        budget_calls=_calls(budget, bench, base=base) if budget is not None else None,
     )
     carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=command_line(), as_json=as_json)
 
 
 def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool) -> None:
     """Run a study with its progress, write the report, print what was found."""
+    folder(out)
     smaller, cuts = fitted(study)
     speed = _speed(bench, study.base)
     calls = total_calls(smaller)
@@ -113,7 +120,8 @@ def _speed(bench: Workbench, base: Recipe) -> float:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # Editors on Windows begin a file with a mark, which is no part of the first prompt.
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a file with a prompt on each line.") from error
     except UnicodeDecodeError as error:
@@ -121,16 +129,11 @@ def _text(path: Path) -> str:
 
 
 def _calls(budget: str, bench: Workbench, *, base: Recipe) -> int:
-    """A budget in model calls, from calls, seconds or minutes."""
-    number = budget.strip().lower()
-    for unit, seconds in (("calls", 0.0), ("min", 60.0), ("s", 1.0)):
-        if number.endswith(unit):
-            try:
-                amount = float(number.removesuffix(unit))
-            except ValueError:
-                break
-            if amount > 0.0 and not seconds:
-                return int(amount)
-            if amount > 0.0:
-                return calls_for_seconds(amount * seconds, _speed(bench, base))
-    raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
+    """A budget in model calls, from calls, seconds or minutes. Raises UserError for any other text."""
+    found = _BUDGET.fullmatch(budget.strip().lower())
+    amount = float(found["amount"]) if found else 0.0
+    if found is None or not 0.0 < amount < MOST:
+        raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
+    if found["unit"] == "calls":
+        return int(amount)
+    return calls_for_seconds(amount * (60.0 if found["unit"] == "min" else 1.0), _speed(bench, base))

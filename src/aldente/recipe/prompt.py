@@ -84,14 +84,17 @@ class Prompt:
     loras: tuple[Lora, ...]
 
 
-def parse(text: str) -> Prompt:
+def parse(text: str, *, composes: bool = True) -> Prompt:
     """The prompt that a text is; every text is one, and the time it takes grows as the text does.
+
+    ``AND`` is a word like any other unless the prompt ``composes``: a negative prompt does not.
 
     A weight after a part (``a cat :1.2 AND a dog``) counts only where ``AND`` stands: '16:9' alone stays words.
     """
     plain = _COMMENT.sub("", _COMMENT_LINE.sub("", text))
     loras = tuple(_lora(found) for found in _LORA.finditer(plain))
-    texts = _AND.split(_LORA.sub("", plain))
+    bare = _LORA.sub("", plain)
+    texts = _AND.split(bare) if composes else [bare]
     if len(texts) == 1:
         return Prompt(parts=(Part(weight=1.0, pieces=pieces_of(texts[0])),), loras=loras)
     return Prompt(parts=tuple(_part(part.strip()) for part in texts), loras=loras)

@@ -17,14 +17,12 @@ from aldente.recipe.recipe import Guidance, Recipe
 def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level]) -> Denoiser:
     """The guided denoiser of a recipe along ``levels``.
 
-    Raises UserError where the prompt names a LoRA that the model cannot take, and where the negative prompt has AND.
+    Raises UserError where the prompt names a LoRA that the model cannot take.
     """
-    prompt, negative = parse(recipe.prompt), parse(recipe.negative)
+    prompt, negative = parse(recipe.prompt), parse(recipe.negative, composes=False)
     for lora in (*prompt.loras, *negative.loras):
         raise UserError(f"the prompt names the LoRA '{lora.name}', but model '{recipe.model}' takes none; remove it.")
     parts = [(part.weight, _part(part, model, levels)) for part in prompt.parts]
-    if len(negative.parts) > 1:
-        raise UserError("the negative prompt has AND, but it is one text to steer away from; write a comma instead.")
     unconditional = _part(negative.parts[0], model, levels)
     conditioned = parts[0][1] if len(parts) == 1 else composed(parts, unconditional)
     return _guided(recipe.sampling.guidance, conditioned, unconditional)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from aldente.engine.errors import UserError
@@ -19,6 +21,20 @@ def file_name(recipe: Recipe) -> str:
     return f"{slug}-{recipe.seed}-{recipe.digest()[:8]}.png"
 
 
+def folder(path: Path) -> Path:
+    """The folder for what a run will write, made if it is not there.
+
+    Raises UserError when it cannot be written, before anything is drawn for it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error.strerror) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise _unwritable(path, os.strerror(errno.EACCES))
+    return path
+
+
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file so that it is there whole or not at all; its path.
 
@@ -31,8 +47,12 @@ def write(path: Path, content: bytes | str) -> Path:
         temporary.write_bytes(raw)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out. The store has the pictures."
-        ) from error
+        # Where the place itself is wrong, there is nothing to remove either.
+        with suppress(OSError):
+            temporary.unlink()
+        raise _unwritable(path, error.strerror) from error
     return path
+
+
+def _unwritable(path: Path, why: str | None) -> UserError:
+    return UserError(f"{path}: cannot be written ({why}); choose another place. What was drawn is in the store.")

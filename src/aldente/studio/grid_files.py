@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import aldente
+from aldente.recipe.names import title_of
 from aldente.recipe.parameters import parameters, text_of
 from aldente.recipe.plan import Cell, Plan
 from aldente.recipe.recipe import Recipe
@@ -23,6 +24,9 @@ from aldente.studio.grid import GridRun, Plane, planes, sheet_of
 from aldente.tuning.reading import GridAxis, GridReading, read_grid
 
 THUMBNAIL_PX = 256
+PLAN = "aldente-plan"
+"""The keyword of the text chunk that tells a sheet from a picture."""
+
 LEFT_OUT = ("size",)
 """Parameters that only say again what others say."""
 
@@ -74,8 +78,9 @@ def read(run: GridRun) -> GridReading | None:
 
 def settings_of(recipe: Recipe) -> dict[str, str]:
     """The parameters of a recipe that are set, as people read them."""
-    values = {p.label: get_parameter(recipe, p.name) for p in parameters() if p.name not in LEFT_OUT}
-    return {label: text_of(value) for label, value in values.items() if value is not None and value != ""}
+    values = {p: get_parameter(recipe, p.name) for p in parameters() if p.name not in LEFT_OUT}
+    said = {p: text_of(value) for p, value in values.items() if value is not None and value != ""}
+    return {p.label: title_of(p.choices, text) for p, text in said.items()}
 
 
 def command_of(recipe: Recipe) -> str:
@@ -99,7 +104,7 @@ def _infotext(plan: Plan, plane: Plane) -> dict[str, str]:
         facts += [f"{letter} Type: {axis.label}", f'{letter} Values: "{", ".join(axis.labels)}"']
     return {
         "parameters": f"{plan.base.prompt}\n{', '.join(facts)}",
-        "aldente-plan": plan.digest(),
+        PLAN: plan.digest(),
         "aldente-plane": plane.label,
     }
 

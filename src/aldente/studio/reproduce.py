@@ -17,6 +17,7 @@ from aldente.recipe.value import Value
 from aldente.store.png import read_image, read_png
 from aldente.store.record import Provenance, Record, image_hash
 from aldente.studio.drawing import Drawn, Order, draw
+from aldente.studio.grid_files import PLAN
 from aldente.studio.workbench import Workbench
 
 NEAR_DB = 40.0
@@ -68,6 +69,8 @@ def find_original(bench: Workbench, what: str) -> tuple[Original, Image]:
     if embedded.recipe is not None:
         by = embedded.model_fingerprint
         return Original(recipe=embedded.recipe, source="the file's recipe", record=known, model_fingerprint=by), image
+    if PLAN in embedded.texts:
+        raise UserError(f"{what}: this is a sheet of many pictures; give one of its cells, which lie in 'cells' beside it.")
     if embedded.infotext is None:
         raise UserError(f"{what}: the file says nothing about how it was made.")
     recipe, unmapped = recipe_from_infotext(embedded.infotext)

@@ -27,6 +27,8 @@ def resolve(bench: Workbench, settings: Mapping[str, Scalar], *, preset: str | N
         said["seed"] = bench.draw_seed()
     recipe = set_parameters(Recipe(), {name: said[name] for name in ("model",) if name in said})
     model = bench.model(recipe.model)
+    if "model" in said:
+        said["model"] = model.info.name
     recipe = sized(recipe, model)
     if preset is not None:
         recipe = under_preset(bench.store, preset, recipe, model)

@@ -14,16 +14,17 @@ from aldente.store.entries import StudyEntry
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.presets import keep_preset
 from aldente.studio.workbench import Workbench
+from aldente.tuning.budget import fitted
 from aldente.tuning.protocol import tune
 from aldente.tuning.result import TuningResult
-from aldente.tuning.study import Need, Outcome, Study
+from aldente.tuning.study import Need, Outcome, Study, judged
 
 ID_DIGITS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuningRun:
-    """A finished study: what was asked, what was found, every picture by recipe digest, and the preset that was kept."""
+    """A finished study: what was carried out, what was found, every picture by recipe digest, and the preset that was kept."""
 
     id: str
     study: Study
@@ -61,11 +62,13 @@ def run_study(bench: Workbench, study: Study, *, seconds_per_call: float, preset
     except StopIteration as stop:
         result: TuningResult = stop.value
     bench.store.save_study(entry.model_copy(update={"state": "finished", "finished": bench.now()}))
-    preset = preset_of(bench, study, result, preset_name, model.info.fingerprint)
+    # What was carried out may be less than what was asked: a budget cuts, and some samplers cannot be judged.
+    carried_out, _ = fitted(judged(study)[0])
+    preset = preset_of(bench, entry.id, carried_out, result, preset_name, model.info.fingerprint)
     keep_preset(bench.store, preset)
     return TuningRun(
         id=entry.id,
-        study=study,
+        study=carried_out,
         result=result,
         drawn=drawn,
         preset=preset,
@@ -83,7 +86,7 @@ def _outcomes(recipes: Sequence[Recipe], drawn: Mapping[str, Drawn]) -> dict[str
     }
 
 
-def preset_of(bench: Workbench, study: Study, result: TuningResult, name: str, fingerprint: str) -> Preset:
+def preset_of(bench: Workbench, study_id: str, study: Study, result: TuningResult, name: str, fingerprint: str) -> Preset:
     """The chosen setting as a preset that names its proof and says when it is out of date."""
     choice = result.choice
     cost = {"calls": choice.calls} | ({} if choice.seconds is None else {"seconds": choice.seconds})
@@ -95,10 +98,10 @@ def preset_of(bench: Workbench, study: Study, result: TuningResult, name: str, f
         summary=result.sentences[0] if result.sentences else "",
         goal=study.goal,
         basis="measured",
-        source=f"study {study.digest()[:ID_DIGITS]} on {len(study.prompts)} prompts x {len(study.seeds)} seeds",
+        source=f"study {study_id} on {len(study.prompts)} prompts x {len(study.seeds)} seeds",
         settings={"sampler": choice.sampler, "schedule": choice.schedule, "steps": choice.steps, "cfg": choice.cfg},
         bands=bands,
-        study=study.digest()[:ID_DIGITS],
+        study=study_id,
         model=fingerprint,
         confidence=1.0 - study.alpha if choice.within_tolerance else None,
         cost=cost,

@@ -141,9 +141,9 @@ def _clean(values: Sequence[float], shares: Mapping[float, FlawedShare]) -> floa
 
 def _sentence(found: GuidanceRange, values: Sequence[float]) -> str:
     parts = [f"No flaws set in from CFG {found.low:g} to {found.high:g} (compared with CFG {found.baseline:g})"]
-    for limit, way in ((found.limit_above, "from"), (found.limit_below, "down at")):
+    for limit, way in ((found.limit_above, "from CFG {} on"), (found.limit_below, "at CFG {} and below")):
         if limit is not None:
-            parts.append(f"{way} {limit.value:g} {_limit(limit)}")
+            parts.append(f"{way.format(f'{limit.value:g}')} {_limit(limit)}")
     if found.limit_above is None:
         parts.append(f"{values[-1]:g} is the highest value tried")
     if found.clean_low is not None and found.clean_high is not None:
