@@ -51,7 +51,7 @@ def command(
         emit([_facts(drawn, path) for drawn, path in made])
     if stopped:
         tell(
-            f"stopped; {len(made)} of {len(recipes)} pictures are done and kept. The same command, with the same seed, goes on."
+            f"stopped; {len(made)} of {len(recipes)} pictures are kept. The same command, with the same seed, goes on from there."
         )
         raise typer.Exit(130)
     if any(drawn.record.failed for drawn, _ in made):
