@@ -7,10 +7,12 @@ from aldente.engine.schedules.table import schedules
 from aldente.recipe.parameters import parameters
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import set_parameters
+from aldente.recipe.sigmas import sigmas_text
 
 CHOICES = {
     "sampler": st.sampled_from([info.name for info in samplers()]),
     "schedule": st.sampled_from([info.name for info in schedules()]),
+    "sigmas": st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=12, unique=True).map(lambda s: sigmas_text(sorted(s)[::-1])),
     "rng": st.sampled_from(["aldente", "nv", "cpu"]),
     "model": st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True),
 }

@@ -15,13 +15,14 @@ OTHER = {
     "clip_skip": 2, "sampler": "euler", "schedule": "exponential", "steps": 4, "cfg": 3.0, "guidance_low": 6.0,
     "guidance_high": 7.0, "cfg_rescale": 0.7, "apg": 0.0, "dynamic_threshold": 0.9, "eta": 0.5, "s_noise": 0.9,
     "s_churn": 2.0, "s_tmin": 1.0, "s_tmax": 5.0, "rho": 4.0, "sigma_min": 0.1, "sigma_max": 10.0, "shift": 2.0,
-    "discard_next_to_last": True, "rng": "cpu", "variation_seed": 5, "variation_strength": 0.3, "size": "24x24",
+    "discard_next_to_last": True, "rng": "cpu", "sigmas": "15,3,1,0.2", "rtol": 0.3,
+    "variation_seed": 5, "variation_strength": 0.3, "size": "24x24",
 }  # fmt: skip
 """A value other than the default for every parameter."""
 
 FITTING = (
     {}, {"sampler": "euler_ancestral"}, {"sampler": "euler", "s_churn": 3.0}, {"schedule": "flow"},
-    {"variation_seed": 6}, {"variation_strength": 0.4},
+    {"variation_seed": 6}, {"variation_strength": 0.4}, {"schedule": "custom"},
 )  # fmt: skip
 """Recipes that are ready for one setting or another."""
 
@@ -33,7 +34,8 @@ def test_every_parameter_has_a_value_here():
 @pytest.mark.parametrize("parameter", [p for p in parameters() if p.name != "model"], ids=lambda p: p.name)
 def test_a_setting_is_heard_or_refused_by_name(parameter):
     heard = 0
-    for around in FITTING:
+    # An adaptive sampler hears its tolerance and no number of steps, so it fits nothing else.
+    for around in [{"sampler": "dpm_adaptive"}] if parameter.name == "rtol" else FITTING:
         model = Analytic(family="exploding")
         base = tiny(**{key: value for key, value in around.items() if key != parameter.name})
         changed = set_parameters(base, {parameter.name: OTHER[parameter.name]})
@@ -88,12 +90,33 @@ def test_an_end_moves_the_schedule_or_is_refused(info, end, value):
         ({"shift": 3.0}, "shift is set, but schedule 'karras' has no such option"),
         ({"schedule": "vp", "sigma_max": 9.0}, "sigma_max is set, but schedule 'vp' has ends of its own"),
         ({"schedule": "custom"}, "schedule 'custom' needs 'sigmas'"),
+        ({"sigmas": "9,1"}, "sigmas is set, but schedule 'karras' has no such option"),
+        ({"schedule": "custom", "sigmas": "9,1", "sampler": "dpm_fast"}, "sigmas is set, but sampler 'dpm_fast' spaces"),
+        ({"rtol": 0.1}, "sampler 'dpmpp_2m' has no option 'rtol'"),
         ({"sigma_min": 30.0}, "choose 0 < sigma_min < sigma_max"),
     ],
 )
 def test_what_can_have_no_effect_is_refused_with_advice(settings, words, model):
     with pytest.raises(UserError, match=words):
         draw(made(**settings), model)
+
+
+def test_levels_that_are_written_out_are_the_levels_of_the_run():
+    info = Analytic(family="exploding").info
+    for sampler in ("dpmpp_2m", "uni_pc"):
+        written = tiny(sampler=sampler, schedule="custom", sigmas="15,3,1,0.2", steps=4).sampling
+        assert [level.sigma for level in levels_of(written, info)] == [15.0, 3.0, 1.0, 0.2, 0.0]
+    more = [level.sigma for level in levels_of(written.model_copy(update={"steps": 7}), info)]
+    assert len(more) == 8
+    assert more[::2] == pytest.approx([15.0, 3.0, 1.0, 0.2])
+    dropped = levels_of(written.model_copy(update={"discard_next_to_last": True}), info)
+    assert len(dropped) == 5
+    assert dropped[-2].sigma > 0.2
+
+
+def test_levels_beyond_the_noise_of_a_flow_model_are_refused():
+    with pytest.raises(UserError, match="sigmas begin at 15, but the noise of model 'analytic' ends at 1"):
+        levels_of(tiny(schedule="custom", sigmas="15,3", steps=2).sampling, Analytic().info)
 
 
 def test_what_has_an_effect_is_not_refused(model):

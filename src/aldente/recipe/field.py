@@ -23,7 +23,7 @@ def parameter(
     """A field that users may set.
 
     ``name`` is what users call it (the field's own name if not given), ``aliases`` what other programs call it,
-    ``choices`` the registry it is chosen from (``"sampler"``, ``"schedule"``, ``"model"``, ``"rng"``),
+    ``choices`` the registry it is chosen from (``"sampler"``, ``"schedule"``, ``"model"``, ``"rng"``, ``"sigmas"``),
     ``label`` its title on sheets and forms.
     """
     facts: dict[str, Any] = {"name": name, "aliases": list(aliases), "unit": unit, "choices": choices, "label": label}

@@ -37,6 +37,8 @@ _REST = {
     "Schedule rho": "rho",
     "Schedule min sigma": "sigma_min",
     "Schedule max sigma": "sigma_max",
+    "Sigmas": "sigmas",
+    "Tolerance": "rtol",
     "Shift": "shift",
     "Discard penultimate sigma": "discard_next_to_last",
     "CFG rescale": "cfg_rescale",

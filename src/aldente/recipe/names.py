@@ -6,6 +6,7 @@ from aldente.engine.errors import unknown
 from aldente.engine.names import split_name
 from aldente.engine.samplers.table import find_sampler
 from aldente.engine.schedules.table import find_schedule
+from aldente.recipe.sigmas import parse_sigmas, sigmas_text
 
 RNG_TITLES = {"aldente": "aldente", "nv": "NV", "cpu": "CPU"}
 """Where noise may come from, each with the title that A1111 gives it; ours has none there."""
@@ -14,12 +15,15 @@ RNG_TITLES = {"aldente": "aldente", "nv": "NV", "cpu": "CPU"}
 def canonical_name(choices: str, name: str) -> str:
     """Our name for an entry of a registry (``"sampler"``, ``"schedule"``, ``"rng"``), or the name itself where any is allowed.
 
+    The ``"sigmas"`` are a list rather than a registry, with one spelling all the same.
     Raises UserError with the nearest known name.
     """
     if choices == "sampler":
         return find_sampler(name).name
     if choices == "schedule":
         return find_schedule(name).name
+    if choices == "sigmas":
+        return sigmas_text(parse_sigmas(name))
     if choices == "rng":
         if name.lower() not in RNG_TITLES:
             raise unknown("rng", name, RNG_TITLES)

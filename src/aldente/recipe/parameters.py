@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Recipe
+from aldente.recipe.sigmas import WHAT
 from aldente.recipe.value import Value
 
 Scalar = bool | int | float | str | None
@@ -26,7 +27,7 @@ Kind = Literal["whole number", "number", "switch", "text", "size"]
 NUMBER = r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
 _KINDS: dict[type, Kind] = {int: "whole number", float: "number", bool: "switch", str: "text"}
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-_UNSET = frozenset({"unset", "none", "default"})
+UNSET = frozenset({"unset", "none", "default"})
 _SIZE = re.compile(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*")
 
 
@@ -55,6 +56,8 @@ class Parameter:
         """What the value may be, in words for an error message."""
         if self.kind == "size":
             return "a width and a height in px, such as 512x768"
+        if self.choices == "sigmas":
+            return f"{WHAT}, or unset"
         what = {"switch": "true or false", "text": "text"}.get(self.kind, f"a {self.kind}{_range(self)}")
         return f"{what}, or unset" if self.optional else what
 
@@ -176,7 +179,7 @@ def parse_value(parameter: Parameter, text: str) -> Scalar:
     Raises UserError when the text is of another kind, such as 'many' for steps.
     """
     plain = text.strip()
-    if parameter.optional and plain.lower() in _UNSET:
+    if parameter.optional and plain.lower() in UNSET:
         return None
     if parameter.kind == "text":
         return plain if parameter.choices else text

@@ -136,6 +136,21 @@ class Sampling(Value):
     shift: float | None = parameter(
         None, aliases=("time_shift",), label="Flow shift", ge=0.01, le=100.0, help="Shift of a flow model's schedule."
     )
+    sigmas: str | None = parameter(
+        None,
+        aliases=("custom_sigmas", "timestep_sigmas"),
+        label="Sigmas",
+        choices="sigmas",
+        help="The noise levels themselves, high to low ('20,4.5,0.9,0.1'), for the schedule 'custom'.",
+    )
+    rtol: float | None = parameter(
+        None,
+        aliases=("relative_tolerance",),
+        label="Tolerance",
+        ge=0.0001,
+        le=10.0,
+        help="How much error an adaptive sampler may make in a step; smaller is more steps, unset is its own.",
+    )
     discard_next_to_last: bool | None = parameter(
         None,
         aliases=("discard_next_to_last_sigma", "always_discard_next_to_last_sigma"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from aldente.engine.errors import UserError
 from aldente.engine.levels import Level, exploding_levels, flow_levels
@@ -14,8 +15,9 @@ from aldente.engine.schedules.span import Span
 from aldente.engine.schedules.table import ScheduleInfo, build_schedule, find_schedule
 from aldente.models.port import ModelInfo
 from aldente.recipe.recipe import Sampling
+from aldente.recipe.sigmas import parse_sigmas
 
-_OPTIONS = ("rho", "shift")
+_OPTIONS = ("rho", "shift", "sigmas")
 """The parameters that are options of some schedules; what a schedule does not honour must not be set."""
 
 _LOOKED_AT = 8
@@ -34,6 +36,8 @@ def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
         sigmas=info.sigmas,
     )
     options = _options(sampling, sampler, schedule)
+    if "sigmas" in options and info.family == "flow" and options["sigmas"][0] > 1.0:
+        raise UserError(f"sigmas begin at {options['sigmas'][0]:g}, but the noise of model '{info.name}' ends at 1.")
     _refuse_idle_ends(sampling, schedule, span, options)
     discard = _discards(sampling, sampler)
     sigmas = build_schedule(schedule.name, sampling.steps + int(discard), span, options)
@@ -43,11 +47,15 @@ def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
 
 
 def _discards(sampling: Sampling, sampler: SamplerInfo) -> bool:
-    return sampler.discard_next_to_last if sampling.discard_next_to_last is None else sampling.discard_next_to_last
+    # Levels that are written out are meant as they are.
+    usual = sampler.discard_next_to_last and sampling.sigmas is None
+    return usual if sampling.discard_next_to_last is None else sampling.discard_next_to_last
 
 
-def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -> dict[str, float]:
+def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -> dict[str, Any]:
     given = {name: value for name in _OPTIONS if (value := getattr(sampling, name)) is not None}
+    if "sigmas" in given:
+        given["sigmas"] = parse_sigmas(given["sigmas"])
     for name in given:
         if name not in schedule.options:
             raise UserError(f"{name} is set, but schedule '{schedule.name}' has no such option; unset it.")
@@ -56,7 +64,7 @@ def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -
     return given
 
 
-def _refuse_idle_ends(sampling: Sampling, schedule: ScheduleInfo, span: Span, options: Mapping[str, float]) -> None:
+def _refuse_idle_ends(sampling: Sampling, schedule: ScheduleInfo, span: Span, options: Mapping[str, Any]) -> None:
     """Raise UserError where an end is set that the schedule does not look at: moving it moves no level."""
     middle = math.sqrt(span.sigma_min * span.sigma_max)
     for name, moved in (("sigma_min", replace(span, sigma_min=middle)), ("sigma_max", replace(span, sigma_max=middle))):

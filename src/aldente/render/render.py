@@ -20,7 +20,7 @@ from aldente.render.idle import refuse_idle
 from aldente.render.levels import levels_of
 from aldente.render.noise import noise_of
 
-_SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax")
+_SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rtol")
 
 
 @dataclass(frozen=True, kw_only=True)

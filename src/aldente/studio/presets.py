@@ -8,9 +8,10 @@ from aldente.engine.errors import UserError
 from aldente.engine.names import split_name
 from aldente.engine.samplers import find_sampler
 from aldente.models.port import Model
-from aldente.recipe.parameters import Scalar
+from aldente.recipe.parameters import UNSET, Scalar
 from aldente.recipe.presets import Preset, apply, find_preset, folklore, preset_from
 from aldente.recipe.recipe import Recipe
+from aldente.recipe.sigmas import parse_sigmas
 from aldente.render.render import check_size
 from aldente.store.entries import PresetEntry
 from aldente.store.port import Store
@@ -50,10 +51,12 @@ def under_preset(store: Store, name: str, recipe: Recipe, model: Model) -> Recip
 
 
 def with_schedule(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The settings with the schedule that goes with their sampler, unless they say one.
+    """The settings with the schedule that goes with their sampler, unless they say one; written-out levels are 'custom'.
 
     An unknown sampler is left for whoever sets it to tell of.
     """
+    if isinstance(sigmas := settings.get("sigmas"), str) and sigmas.lower() not in UNSET:
+        return {"schedule": "custom", "steps": len(parse_sigmas(sigmas)), **settings}
     sampler = settings.get("sampler")
     if not isinstance(sampler, str) or "schedule" in settings:
         return dict(settings)

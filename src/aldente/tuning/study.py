@@ -55,7 +55,7 @@ PAIRS = tuple(
     )
 )
 
-SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax")
+SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rtol")
 
 CFGS = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0)
 
@@ -110,6 +110,7 @@ def recipe_for(study: Study, instance: Instance, pair: Pair, steps: int, cfg: fl
     prompt, seed = instance
     base, info = study.base, find_sampler(pair.sampler)
     options = {name: getattr(base.sampling, name) if name in info.options else None for name in SAMPLER_OPTIONS}
+    options["sigmas"] = base.sampling.sigmas if pair.schedule == "custom" else None
     sampling = base.sampling.model_copy(
         update={
             "sampler": pair.sampler,
