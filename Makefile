@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TESTS ?= tests
 
-.PHONY: demo test check fix bench docs clean lint types contracts
+# Training pictures and checkpoints are large and stay outside of the repository.
+WORK ?= $(HOME)/.cache/aldente-training
+TRAIN := $(BIN)/python -m training
+
+.PHONY: demo test check fix bench docs clean lint types contracts docs-check pastina pastina-continue pastina-evaluate
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made:
@@ -37,7 +41,7 @@ types: $(VENV)/.installed-dev
 contracts: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-check: lint types contracts docs test  ## Everything that must hold before a change lands.
+check: lint types contracts docs-check test  ## Everything that must hold before a change lands.
 
 fix: $(VENV)/.installed-dev  ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix .
@@ -46,8 +50,25 @@ fix: $(VENV)/.installed-dev  ## Let ruff mend what it can.
 docs: $(VENV)/.installed-dev  ## Write the reference pages from the code and check the links.
 	$(BIN)/python docs/build.py
 
+docs-check: $(VENV)/.installed-dev
+	$(BIN)/python docs/build.py --check
+
 bench: $(VENV)/.installed-dev  ## Ratios measured side by side on this machine.
 	$(BIN)/python -m benchmarks
+
+pastina: $(VENV)/.installed-dev  ## Train the embedded model from nothing: hours on two cores. Resumes where it was stopped.
+	$(TRAIN) all --work $(WORK)
+
+pastina-continue: $(VENV)/.installed-dev  ## Train on from the shipped weights and write them back.
+	$(TRAIN) data --work $(WORK)
+	$(TRAIN) vae --work $(WORK) --start shipped
+	$(TRAIN) denoiser --work $(WORK) --start shipped
+	$(TRAIN) export --work $(WORK)
+
+pastina-evaluate: $(VENV)/.installed-dev  ## Measure the shipped weights: concept retrieval, colours, speed.
+	$(TRAIN) data --work $(WORK)
+	$(TRAIN) evaluate --work $(WORK)
+	$(TRAIN) speed --threads 1
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage* site

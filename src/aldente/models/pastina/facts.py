@@ -52,7 +52,7 @@ def describe(weights: str) -> ModelInfo:
         size_multiple=16,
         size_min=48,
         size_max=128,
-        rows=16,
+        rows=32,
         bytes_fixed=280_000_000,
         bytes_per_row=1_700_000,
         prompt_tokens=14,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +49,11 @@ class Pastina:
         self._sessions = Sessions(weights, self._text_model, self._threads)
         self._tokenizer = Tokenizer(weights / "tokenizer.json")
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
-        self._company = lru_cache(maxsize=COMPANIES_KEPT)(self._assemble)
+        self._company = lru_cache(maxsize=COMPANIES_KEPT * self._threads)(self._assemble)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=self._threads, thread_name_prefix="pastina")
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -66,7 +71,22 @@ class Pastina:
         return self._tokenizer.cut(text, self.info.fingerprint)
 
     def estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> Latent:
-        """The estimate of the clean latent of each row of ``x`` (b c h w), float32."""
+        """The estimate of the clean latent of each row of ``x`` (b c h w), float32.
+
+        The rows are shared out among the threads, each of which evaluates its own in one go: that is faster than sharing
+        out every operation, and no thread waits for another before the end.
+        """
+        count = len(levels)
+        share = -(-count // self._threads)
+        parts = [slice(start, start + share) for start in range(0, count, share)]
+        if len(parts) == 1:
+            return self._estimate(x, levels, conditions)
+        waited = [self._pool.submit(self._estimate, x[part], levels[part], conditions[part]) for part in parts[1:]]
+        first = self._estimate(x[parts[0]], levels[parts[0]], conditions[parts[0]])
+        return np.concatenate([first, *(estimate.result() for estimate in waited)])
+
+    def _estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> NDArray[np.float32]:
+        """As ``estimate``, on the calling thread."""
         noisy = np.ascontiguousarray(x, np.float32)
         alphas = np.asarray([level.alpha for level in levels], np.float32)
         if np.any(alphas != 1.0):
@@ -74,6 +94,7 @@ class Pastina:
         sigmas = np.asarray([level.sigma / level.alpha for level in levels], np.float32)
         company = self._company(tuple(conditions))
         feed = {"x": noisy, "sigma": sigmas, "context": company.context, "embedding": company.embedding, "mask": company.mask}
+        clean: NDArray[np.float32]
         (clean,) = self._sessions.denoiser.run(None, feed)
         return clean
 

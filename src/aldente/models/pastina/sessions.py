@@ -41,8 +41,9 @@ class Sessions:
         self._folder, self._threads = folder, threads
         with_paths = {"text": text_model} | {name: folder / f"{name}.onnx" for name in ("denoiser", "conditioner", "decoder")}
         openers = ThreadPoolExecutor(max_workers=2)
+        # The denoiser runs on the thread that calls it: pastina shares out rows, not operations.
         self._opening: dict[str, Future[Any]] = {
-            name: openers.submit(open_session, path, threads) for name, path in with_paths.items()
+            name: openers.submit(open_session, path, 1 if name == "denoiser" else threads) for name, path in with_paths.items()
         }
         openers.shutdown(wait=False)
 
