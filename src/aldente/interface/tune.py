@@ -16,10 +16,11 @@ from aldente.recipe.recipe import Recipe
 from aldente.studio.files import folder, write
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.request import resolve
-from aldente.studio.tuning import TuningRun, read_prompts, run_study
+from aldente.studio.tuning import TuningRun, category_prompts, read_prompts, run_study
 from aldente.studio.tuning_report import report_of
 from aldente.studio.workbench import Workbench, open_workbench
 from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
+from aldente.tuning.categories import find_category
 from aldente.tuning.study import CFGS, PAIRS, Study, parse_pair
 
 TUNED_APART = ("sampler", "schedule", "steps", "seed")
@@ -32,7 +33,11 @@ _BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>calls|s|min)", re.ASC
 
 @recipe_options
 def command(
-    prompts: Annotated[Path, typer.Option("--prompts", help="A file with a prompt on each line.")],
+    prompts: Annotated[Path | None, typer.Option("--prompts", help="A file with a prompt on each line.")] = None,
+    category: Annotated[
+        str | None,
+        typer.Option("--category", help="What the prompts show: portrait, food ...; without --prompts, bundled ones."),
+    ] = None,
     goal: Annotated[
         Literal["draft", "production", "final"], typer.Option("--goal", help="How near is near enough.")
     ] = "production",
@@ -54,12 +59,14 @@ def command(
     for fixed in TUNED_APART:
         if fixed in settings:
             raise UserError(f"{fixed} is what a study varies: leave --{fixed} out (--samplers says which to compare).")
+    kind = "" if category is None else find_category(category).name
+    measuring, confirming = _prompts(prompts, held_out, kind)
     bench = open_workbench(store)
     base = resolve(bench, {"cfg": 4.0, **settings})
     study = Study(
         base=base,
-        prompts=read_prompts(_text(prompts), str(prompts)),
-        held_out_prompts=read_prompts(_text(held_out), str(held_out)) if held_out else (),
+        prompts=measuring,
+        held_out_prompts=confirming,
         seeds=tuple(range(1, seeds + 1)),
         goal=goal,
         pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
@@ -67,10 +74,11 @@ def command(
         cfgs=CFGS if cfgs else (),
         budget_calls=_calls(budget, bench, base=base) if budget is not None else None,
     )
-    carry_out(bench, study, out=out, name=name or f"{base.model}-{goal}", command=command_line(), as_json=as_json)
+    name = name or "-".join(part for part in (base.model, kind, goal) if part)
+    carry_out(bench, study, out=out, name=name, command=command_line(), as_json=as_json, category=kind)
 
 
-def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool) -> None:
+def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool, category: str = "") -> None:
     """Run a study with its progress, write the report, print what was found."""
     folder(out)
     smaller, cuts = fitted(study)
@@ -81,7 +89,7 @@ def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: 
         tell(f"  {cut}")
     try:
         with StudyProgress(calls, quiet=as_json) as listen:
-            run = run_study(bench, study, seconds_per_call=speed, preset_name=name, listen=listen)
+            run = run_study(bench, study, seconds_per_call=speed, preset_name=name, listen=listen, category=category)
     except KeyboardInterrupt:
         tell("stopped; every finished picture is kept. The same command goes on from there.")
         raise typer.Exit(130) from None
@@ -116,6 +124,17 @@ def _print(run: TuningRun, report: Path, facts: Path) -> None:
 def _speed(bench: Workbench, base: Recipe) -> float:
     """Seconds of one model evaluation, measured now."""
     return seconds_per_row(bench, bench.model(base.model), (base.width, base.height))
+
+
+def _prompts(prompts: Path | None, held_out: Path | None, category: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The prompts to measure on and those that confirm: from files, or those that are bundled for the category."""
+    confirming = read_prompts(_text(held_out), str(held_out)) if held_out else ()
+    if prompts is not None:
+        return read_prompts(_text(prompts), str(prompts)), confirming
+    if not category:
+        raise UserError("a study needs prompts: give --prompts FILE, or --category NAME for bundled ones.")
+    measuring, bundled = category_prompts(category)
+    return measuring, confirming or bundled
 
 
 def _text(path: Path) -> str:

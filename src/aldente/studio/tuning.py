@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import aldente
 from aldente.engine.errors import UserError
-from aldente.recipe.presets import Preset
+from aldente.models.port import Model
+from aldente.recipe.presets import Plain, Preset
 from aldente.recipe.recipe import Recipe
+from aldente.recipe.settings import set_parameters
 from aldente.render.batching import Tick
 from aldente.store.entries import StudyEntry
 from aldente.studio.drawing import Drawn, Order, draw
+from aldente.studio.library import keep_result, versions_of
 from aldente.studio.presets import keep_preset
 from aldente.studio.workbench import Workbench
 from aldente.tuning.budget import fitted
@@ -20,6 +25,9 @@ from aldente.tuning.result import TuningResult
 from aldente.tuning.study import Need, Outcome, Study, judged
 
 ID_DIGITS = 32
+
+PROMPTS_KEPT = 8
+"""Prompts that a preset carries along, enough to measure it again where its study is not at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +47,12 @@ Listener = Callable[[Need], Callable[[Tick], None] | None]
 """Told of each thing a study asks for; what it returns watches the drawing."""
 
 
-def run_study(bench: Workbench, study: Study, *, seconds_per_call: float, preset_name: str, listen: Listener) -> TuningRun:
-    """Carry out a study and keep its preset; interrupted, it goes on from the pictures in the store.
+def run_study(
+    bench: Workbench, study: Study, *, seconds_per_call: float, preset_name: str, listen: Listener, category: str = ""
+) -> TuningRun:
+    """Carry out a study, keep what it found and its preset; interrupted, it goes on from the pictures in the store.
 
-    ``seconds_per_call`` is what a model evaluation takes on this machine.
+    ``seconds_per_call`` is what a model evaluation takes on this machine, ``category`` what the prompts are pictures of.
     Raises UserError when the study cannot be carried out.
     """
     model = bench.model(study.base.model)
@@ -64,7 +74,8 @@ def run_study(bench: Workbench, study: Study, *, seconds_per_call: float, preset
     bench.store.save_study(entry.model_copy(update={"state": "finished", "finished": bench.now()}))
     # What was carried out may be less than what was asked: a budget cuts, and some samplers cannot be judged.
     carried_out, _ = fitted(judged(study)[0])
-    preset = preset_of(bench, entry.id, carried_out, result, preset_name, model.info.fingerprint)
+    keep_result(bench.store, entry.id, result, model.info.fingerprint)
+    preset = preset_of(bench, entry.id, carried_out, result, preset_name, model, category=category)
     keep_preset(bench.store, preset)
     return TuningRun(
         id=entry.id,
@@ -86,25 +97,38 @@ def _outcomes(recipes: Sequence[Recipe], drawn: Mapping[str, Drawn]) -> dict[str
     }
 
 
-def preset_of(bench: Workbench, study_id: str, study: Study, result: TuningResult, name: str, fingerprint: str) -> Preset:
+def preset_of(
+    bench: Workbench, study_id: str, study: Study, result: TuningResult, name: str, model: Model, *, category: str = ""
+) -> Preset:
     """The chosen setting as a preset that names its proof and says when it is out of date."""
     choice = result.choice
     cost = {"calls": choice.calls} | ({} if choice.seconds is None else {"seconds": choice.seconds})
     bands: dict[str, tuple[float, float]] = {}
     if result.guidance is not None:
         bands["cfg"] = (result.guidance.low, result.guidance.high)
+    settings: dict[str, Plain] = {
+        "sampler": choice.sampler,
+        "schedule": choice.schedule,
+        "steps": choice.steps,
+        "cfg": choice.cfg,
+    }
+    proof = {"loss": choice.loss.mean, "tolerance": result.tolerance.delta}
     return Preset(
         name=name,
         summary=result.sentences[0] if result.sentences else "",
         goal=study.goal,
+        category=category,
         basis="measured",
         source=f"study {study_id} on {len(study.prompts)} prompts x {len(study.seeds)} seeds",
-        settings={"sampler": choice.sampler, "schedule": choice.schedule, "steps": choice.steps, "cfg": choice.cfg},
+        settings=settings,
         bands=bands,
         study=study_id,
-        model=fingerprint,
+        model=model.info.fingerprint,
         confidence=1.0 - study.alpha if choice.within_tolerance else None,
         cost=cost,
+        prompts=study.prompts[:PROMPTS_KEPT],
+        proof=proof | ({} if choice.loss.high is None else {"at_most": choice.loss.high}),
+        versions=versions_of(model, set_parameters(study.base, settings).sampling),
         created=bench.now(),
         stale_when=("the model's weights change", f"aldente's samplers change (made by {aldente.__version__})"),
     )
@@ -120,3 +144,16 @@ def read_prompts(text: str, where: str) -> tuple[str, ...]:
     if not prompts:
         raise UserError(f"{where} has no prompts; write one a line.")
     return prompts
+
+
+def category_prompts(category: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The bundled prompts of a content category, to measure on and to confirm with: what the embedded model can draw of it.
+
+    Raises UserError for a category that it draws nothing of.
+    """
+    bundled = tomllib.loads(files("aldente.studio").joinpath("prompts/categories.toml").read_text(encoding="utf-8"))
+    if category not in bundled:
+        raise UserError(
+            f"no prompts are bundled for category '{category}'; give --prompts FILE as well. Bundled: {', '.join(bundled)}."
+        )
+    return tuple(bundled[category]["measure"]), tuple(bundled[category]["confirm"])

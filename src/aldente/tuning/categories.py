@@ -113,7 +113,7 @@ class Recogniser:
 
 def subject_of(prompt: str) -> str:
     """What stands before the first comma, or the whole prompt: styles and cameras usually follow the subject."""
-    return prompt.split(",")[0].strip() or prompt
+    return prompt.split(",", maxsplit=1)[0].strip() or prompt
 
 
 def sureness(margin: float) -> float:
