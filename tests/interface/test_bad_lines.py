@@ -63,7 +63,7 @@ LINES = [
     ((*GRID, "-x", "sampler=Euler,eluer"), "did you mean 'euler'"),
     ((*GRID, "-x", "model=pastina,pastino"), "model 'pastino' is not known"),
     ((*GRID, "-x", "cfg=1,2", "--out", "garbage/sub"), "garbage/sub: cannot be written"),
-    (("tune",), "Missing option '--prompts'"),
+    (("tune",), "--prompts"),
     (("tune", "--prompts", "missing.txt"), "missing.txt: cannot be read (No such file"),
     (("tune", "--prompts", "."), "cannot be read (Is a directory)"),
     (("tune", "--prompts", "nothing.txt"), "nothing.txt has no prompts; write one a line"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,11 +52,19 @@ def forecast(bench: Workbench, recipes: Sequence[Recipe]) -> Forecast:
         missing = [recipe for digest, recipe in mine.items() if digest not in known]
         stored += len(known)
         for size in dict.fromkeys((recipe.width, recipe.height) for recipe in missing):
-            asked = sum(count_calls(recipe, model) for recipe in missing if (recipe.width, recipe.height) == size)
+            alike = Counter(_alike(recipe) for recipe in missing if (recipe.width, recipe.height) == size)
+            asked = sum(count * count_calls(recipe, model) for recipe, count in alike.items())
             calls += asked
             seconds += asked * seconds_per_row(bench, model, size)
             peak = max(peak, model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
     return Forecast(pictures=len(unique), stored=stored, calls=calls, seconds=seconds, peak_bytes=peak)
+
+
+def _alike(recipe: Recipe) -> Recipe:
+    """A recipe that asks as often as this one: the seed makes no difference, and the CFG only whether it is off."""
+    guidance = recipe.sampling.guidance
+    plain = guidance.model_copy(update={"scale": 1.0 if guidance.scale == 1.0 else 2.0})
+    return recipe.model_copy(update={"seed": 0, "sampling": recipe.sampling.model_copy(update={"guidance": plain})})
 
 
 def count_calls(recipe: Recipe, model: Model) -> int:

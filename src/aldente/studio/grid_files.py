@@ -58,7 +58,7 @@ def write_grid(run: GridRun, folder: Path, *, made: str, command: str) -> GridFi
             part = f"-{page.number}" if page.total > 1 else ""
             sheets.append(write(folder / f"sheet-{number}{part}.png", page.png(_infotext(run.plan, plane))))
     if reading is not None:
-        write(folder / "reading.json", reading.model_dump_json(indent=2))
+        write(folder / "reading.json", reading.model_dump_json(indent=2, exclude_none=True))
     write(folder / "plan.json", run.plan.model_dump_json(indent=2, exclude_none=True))
     page_html = grid_page(_page(run, reading, {i: path.relative_to(folder) for i, path in cells.items()}, made, command))
     return GridFiles(folder=folder, page=write(folder / "index.html", page_html), sheets=tuple(sheets), reading=reading)
