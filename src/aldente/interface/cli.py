@@ -26,6 +26,7 @@ COMMANDS = {
     "grid": Command("grid", "Draw a grid over any parameters, and read it.", "Draw"),
     "tune": Command("tune", "Find the cheapest setting that is as good as the dearest.", "Find"),
     "demo": Command("demo", "Tune the embedded model on bundled prompts: the whole idea in three minutes.", "Find"),
+    "advise": Command("advise", "Advise on a prompt's settings, and review those that are given.", "Find"),
     "presets": Command("presets", "List the settings kept by name, folklore and measured.", "Find"),
     "history": Command("history", "List the pictures in the store, newest first.", "Keep"),
     "show": Command("show", "Tell everything known about a picture.", "Keep"),
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = next((argument for argument in given if not argument.startswith("-")), None)
     try:
         _check_text(given)
-        if wanted in ("generate", "grid", "tune"):
+        if wanted in ("generate", "grid", "tune", "advise", "lab"):
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
             given = with_our_names(given, _note)

@@ -21,7 +21,9 @@ def command(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures; their seeds count up.")] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the PNG files.")] = Path("out"),
-    preset: Annotated[str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'; 'auto' picks one.")
+    ] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Draw even what the store has.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
@@ -30,7 +32,7 @@ def command(
 ) -> None:
     """Draw pictures from a prompt."""
     bench = open_workbench(store)
-    recipes = series(resolve(bench, {"seed": "random", **settings, "prompt": prompt}, preset=preset), count)
+    recipes = series(resolve(bench, {"seed": "random", **settings, "prompt": prompt}, preset=preset, listen=tell), count)
     if is_random(settings.get("seed", "random")):
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aldente.engine.errors import UserError
 from aldente.models.port import Model
@@ -13,13 +13,23 @@ from aldente.render.render import check_size
 from aldente.studio.presets import under_preset, with_schedule
 from aldente.studio.workbench import Workbench
 
+AUTO = "auto"
+"""The name of the preset that is picked for the prompt."""
+
 RANDOM = frozenset({"random", "-1"})
 
 
-def resolve(bench: Workbench, settings: Mapping[str, Scalar], *, preset: str | None = None) -> Recipe:
+def resolve(
+    bench: Workbench,
+    settings: Mapping[str, Scalar],
+    *,
+    preset: str | None = None,
+    listen: Callable[[str], None] = lambda _: None,
+) -> Recipe:
     """The complete recipe of what was set: our defaults, the model's size, the preset, and on top what the user said.
 
-    A sampler without a schedule takes the schedule that its users expect; a seed of 'random' or -1 is drawn.
+    A sampler without a schedule takes the schedule that its users expect; a seed of 'random' or -1 is drawn. The preset
+    'auto' is picked for the prompt; ``listen`` is told what was picked and why.
     Raises UserError that lists every fault.
     """
     said = with_schedule({find_parameter(name).name: value for name, value in settings.items()})
@@ -30,7 +40,12 @@ def resolve(bench: Workbench, settings: Mapping[str, Scalar], *, preset: str | N
     if "model" in said:
         said["model"] = model.info.name
     recipe = sized(recipe, model)
-    if preset is not None:
+    if preset == AUTO:
+        from aldente.studio.advice import automatic  # noqa: PLC0415  # statistics, for this preset only
+
+        recipe, pick = automatic(bench, set_parameters(recipe, {name: said[name] for name in ("prompt",) if name in said}))
+        listen(f"preset {pick.preset} ({pick.basis}): {pick.why}")
+    elif preset is not None:
         recipe = under_preset(bench.store, preset, recipe, model)
     recipe = checked(set_parameters(recipe, said))
     check_size(recipe, model.info)
