@@ -190,6 +190,16 @@ class TestFailures:
         assert bad.usage.asked == 0
         np.testing.assert_array_equal(good.image, plain.image)
 
+    def test_what_is_begun_first_ends_first_so_that_a_stopped_run_has_pictures(self):
+        model, ticks = Analytic(), []
+        recipes = [tiny(seed=seed, cfg=1.0) for seed in range(20)]
+        finished = [r.recipe.seed for r in render(recipes, model, clock=itertools.count().__next__, watch=ticks.append)]
+        assert finished == list(range(20))
+        assert all(tick.batch == model.info.rows for tick in ticks)
+        halfway = ticks[len(ticks) // 2]
+        assert halfway.finished == 8
+        assert max(tick.live for tick in ticks) == model.info.rows
+
     def test_cancelling_ends_before_the_next_call(self, model):
         calls = []
         made_of = render(

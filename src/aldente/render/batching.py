@@ -187,7 +187,8 @@ class Drive:
             yield self._outcomes.popleft()
 
     def _admit(self) -> None:
-        while self._more and len(self._live) < self._limits.live:
+        """Begin jobs until there is a full batch to ask: those begun first end first, and a run that is stopped has them."""
+        while self._more and len(self._live) < self._limits.live and not self._full():
             job = next(self._jobs, None)
             if job is None:
                 self._more = False
@@ -195,6 +196,9 @@ class Drive:
             live = _Live(job.key, job.start())
             self._live.add(live)
             self._resume([live])
+
+    def _full(self) -> bool:
+        return any(sum(pending.rows for pending in group.values()) >= self._limits.rows for group in self._pending.values())
 
     def _resume(self, ready: list[_Live]) -> None:
         """Let jobs whose answers are all there go on, until each waits for the model or has ended."""
