@@ -55,7 +55,7 @@ def forecast(bench: Workbench, recipes: Sequence[Recipe]) -> Forecast:
             alike = Counter(_alike(recipe) for recipe in missing if (recipe.width, recipe.height) == size)
             asked = sum(count * count_calls(recipe, model) for recipe, count in alike.items())
             calls += asked
-            seconds += asked * seconds_per_row(bench, model, size)
+            seconds += asked * seconds_per_row(bench, model, size, pictures=alike.total())
             peak = max(peak, model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
     return Forecast(pictures=len(unique), stored=stored, calls=calls, seconds=seconds, peak_bytes=peak)
 
@@ -87,10 +87,14 @@ def _instant(x: Latent, levels: object, conditions: object) -> Latent:
     return 0.5 * x
 
 
-def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int]) -> float:
-    """The time of one row of ``size`` (width, height in px) in a full batch, measured now: the better of two calls."""
+def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int], *, pictures: int | None = None) -> float:
+    """The time of one row of ``size`` (width, height in px), measured now: the better of two calls.
+
+    The batch is full, or as large as so few ``pictures`` make it under guidance.
+    """
     info = model.info
-    rows, (width, height) = info.rows, size
+    rows = info.rows if pictures is None else min(info.rows, 2 * pictures)
+    width, height = size
     level = levels_of(Recipe().sampling, info)[0]
     x = np.ones((rows, info.latent_channels, height // info.latent_scale, width // info.latent_scale), dtype=np.float32)
     conditions = [model.encode((("", 1.0),))] * rows

@@ -1,0 +1,20 @@
+"""Run benchmarks: all of them, or those named."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+NAMES = ("driver", "pastina", "grid", "identity")
+
+
+def main(names: list[str]) -> None:
+    """Run the named benchmarks in turn."""
+    for name in names or NAMES:
+        if name not in NAMES:
+            sys.exit(f"benchmark '{name}' is not known. Known: {', '.join(NAMES)}.")
+        print(f"== {name}")
+        import_module(f"benchmarks.{name}").run()
+
+
+main(sys.argv[1:])
