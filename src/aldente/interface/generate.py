@@ -52,9 +52,7 @@ def command(
     if as_json:
         emit([_facts(drawn, path) for drawn, path in made])
     if stopped:
-        tell(
-            f"stopped; {len(made)} of {len(recipes)} pictures are kept. The same command, with the same seed, goes on from there."
-        )
+        tell(f"stopped; {len(made)} of {len(recipes)} pictures are kept. The same command with the same seed goes on.")
         raise typer.Exit(130)
     if any(drawn.record.failed for drawn, _ in made):
         raise typer.Exit(1)
