@@ -24,6 +24,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "generate": Command("generate", "Draw pictures from a prompt.", "Draw"),
     "grid": Command("grid", "Draw a grid over any parameters, and read it.", "Draw"),
+    "lab": Command("lab", "Vary one parameter at a time, and say which moves the picture most.", "Find"),
     "tune": Command("tune", "Find the cheapest setting that is as good as the dearest.", "Find"),
     "demo": Command("demo", "Tune the embedded model on bundled prompts: the whole idea in three minutes.", "Find"),
     "advise": Command("advise", "Advise on a prompt's settings, and review those that are given.", "Find"),
