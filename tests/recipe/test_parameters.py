@@ -272,3 +272,17 @@ def test_a_digest_is_the_identity_of_a_recipe(recipe):
     assert again.digest() == recipe.digest()
     other = set_parameter(recipe, "seed", (recipe.seed + 1) % 2**64)
     assert other.digest() != recipe.digest()
+
+
+@pytest.mark.parametrize("sampler", ["DPM++ 2M", "dpmpp_2m_adaptive", "DPM adaptive"])
+def test_auto_steps_are_those_of_a_sampler_that_chooses_them(sampler):
+    recipe = set_parameters(Recipe(), {"steps": " Auto ", "sampler": sampler})
+    assert recipe.sampling.sampler in ("dpmpp_2m_adaptive", "dpm_adaptive")
+    assert recipe.sampling.steps == Recipe().sampling.steps
+
+
+def test_auto_steps_of_a_sampler_that_cannot_choose_them_are_refused():
+    with pytest.raises(
+        UserError, match="steps is 'auto', but sampler 'euler' cannot choose them; set the sampler to one of: dpmpp_2m"
+    ):
+        set_parameters(Recipe(), {"sampler": "euler", "steps": "auto"})

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from aldente.engine.errors import UserError
+from aldente.engine.samplers.table import samplers
 from aldente.recipe.names import automatic_schedule, canonical_name, split_sampler
 from aldente.recipe.parameters import Parameter, Scalar, alias_note, fault, find_parameter, parameters, parse_value
 from aldente.recipe.recipe import Recipe
@@ -26,10 +27,13 @@ def get_parameter(recipe: Recipe, name: str) -> Scalar:
 def set_parameter(recipe: Recipe, name: str, value: Scalar) -> Recipe:
     """The recipe with one parameter changed; a text is read as what the parameter is.
 
-    'DPM++ 2M Karras' for the sampler sets the schedule as well; the schedule 'automatic' is the one usual with the sampler.
+    'DPM++ 2M Karras' for the sampler sets the schedule as well; the schedule 'automatic' is the one usual with the sampler;
+    'auto' steps are those that DPM++ 2M adaptive chooses.
     Raises UserError naming the parameter, the value and what is allowed.
     """
     parameter = find_parameter(name)
+    if parameter.name == "steps" and isinstance(value, str) and value.strip().lower() == "auto":
+        return set_parameter(recipe, "sampler", _choosing_steps(recipe))
     if isinstance(value, str):
         value = parse_value(parameter, value)
     for path, part in _parts(recipe, parameter, value, name).items():
@@ -83,6 +87,19 @@ def recipe_from(facts: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         raise UserError("\n".join(_fault_in(e["loc"], e["input"], e["msg"]) for e in error.errors())) from None
     return checked(recipe)
+
+
+def _choosing_steps(recipe: Recipe) -> str:
+    """The sampler that chooses its steps in place of the recipe's. Raises UserError where there is none."""
+    sampler = recipe.sampling.sampler
+    found = {info.name: info for info in samplers()}
+    own = found[sampler] if sampler in found and "rtol" in found[sampler].options else found.get(f"{sampler}_adaptive")
+    if own is None:
+        choosing = ", ".join(name for name, info in found.items() if "rtol" in info.options)
+        raise UserError(
+            f"steps is 'auto', but sampler '{sampler}' cannot choose them; set the sampler to one of: dpmpp_2m, {choosing}."
+        )
+    return own.name
 
 
 def _get(recipe: Recipe, parameter: Parameter) -> Scalar:

@@ -10,6 +10,7 @@ from array_api_compat import array_namespace
 from sampling_oracles import pointwise, run, silent
 
 from aldente.engine.denoise import conditional, together
+from aldente.engine.errors import UserError
 from aldente.engine.levels import exploding, flow
 from aldente.engine.samplers import find_sampler, prepare, samplers
 from aldente.engine.trajectory import Move, trajectory
@@ -175,17 +176,18 @@ def test_dpm_fast_asks_as_often_as_it_is_told(family, calls):
     assert len(asked) == len(SIGMAS[family]) - 1
 
 
-@pytest.mark.parametrize("sampler", ["dpm_fast", "dpm_adaptive"])
+@pytest.mark.parametrize("sampler", ["dpm_fast", "dpm_adaptive", "dpmpp_2m_adaptive"])
 def test_a_whole_run_between_two_levels_beyond_the_edge_is_one_euler_step(sampler):
     levels = (flow(1.0), flow(0.9995))
     expected = run(job(find_sampler("euler"), X, levels), pointwise)
     np.testing.assert_allclose(run(job(find_sampler(sampler), X, levels), pointwise), expected, rtol=0, atol=1e-15)
 
 
-def test_dpm_adaptive_gives_each_image_its_own_steps():
+@pytest.mark.parametrize("sampler", ["dpm_adaptive", "dpmpp_2m_adaptive"])
+def test_an_adaptive_sampler_gives_each_image_its_own_steps(sampler):
     # Two images that need different steps: a shared error norm would let one change the other.
     x = np.concatenate([X[:1], 0.01 * X[1:2]])
-    info, levels = find_sampler("dpm_adaptive"), levels_of("exploding")
+    info, levels = find_sampler(sampler), levels_of("exploding")
     asked = []
 
     def estimate(batch, level):
@@ -196,3 +198,42 @@ def test_dpm_adaptive_gives_each_image_its_own_steps():
     assert {rows for rows, _ in asked} == {1}
     for row in range(2):
         assert np.array_equal(both[row : row + 1], run(job(info, x[row : row + 1], levels[:-1]), pointwise))
+
+
+@FAMILIES
+def test_dpmpp_2m_adaptive_is_dpmpp_2m_on_the_levels_it_chose(family):
+    asked = []
+
+    def estimate(x, level):
+        asked.append(level)
+        return pointwise(x, level)
+
+    levels = levels_of(family, (0.95, 0.9, 0.7, 0.45, 0.2, 0.05))
+    ended = run(job(find_sampler("dpmpp_2m_adaptive"), X[:1], levels, rows=slice(0, 1), rtol=0.01), estimate)
+    assert len(asked) > 3
+    again = run(job(find_sampler("dpmpp_2m"), X[:1], (*asked, levels[-1]), rows=slice(0, 1)), pointwise)
+    np.testing.assert_allclose(ended, again, rtol=0, atol=1e-12)
+
+
+def test_a_smaller_tolerance_takes_more_steps_and_comes_nearer():
+    levels = levels_of("exploding")[:-1]
+    exact = run(job(find_sampler("dpmpp_2m_adaptive"), X, levels, rtol=1e-4), pointwise)
+    found = []
+    for rtol in (0.5, 0.1, 0.02):
+        asked = []
+
+        def estimate(x, level, asked=asked):
+            asked.append(level)
+            return pointwise(x, level)
+
+        ended = run(job(find_sampler("dpmpp_2m_adaptive"), X, levels, rtol=rtol), estimate)
+        found.append((len(asked), float(np.abs(ended - exact).max())))
+    (few, far), (more, nearer), (most, nearest) = found
+    assert few < more < most
+    assert far > nearer > nearest
+
+
+@pytest.mark.parametrize("rtol", [0.0, -0.1])
+def test_a_tolerance_of_nothing_is_refused(rtol):
+    with pytest.raises(UserError, match=r"rtol is .*; it must be greater than 0"):
+        find_sampler("dpmpp_2m_adaptive").build(rtol=rtol)

@@ -84,7 +84,7 @@ def test_the_error_falls_at_the_order_of_the_method(name, order, family):
 
 def test_every_sampler_with_a_limit_has_a_proven_order():
     # DDPM and ER-SDE cannot be run without noise (see test_sampler_variance.py); whole runs are below.
-    proven = {name for name, _ in BANDS} | {"ddpm", "er_sde", "dpm_fast", "dpm_adaptive"}
+    proven = {name for name, _ in BANDS} | {"ddpm", "er_sde", "dpm_fast", "dpm_adaptive", "dpmpp_2m_adaptive"}
     assert {info.name for info in samplers() if info.converges} == proven
 
 
@@ -133,3 +133,11 @@ def test_dpm_adaptive_gains_its_order_per_call_as_the_tolerance_falls(order, low
     errors, calls = zip(*runs, strict=True)
     assert all(a > b for a, b in pairwise(errors))
     assert low <= fitted_order(calls, errors) <= high
+
+
+@FAMILIES
+def test_dpmpp_2m_adaptive_is_of_order_two_per_call_as_the_tolerance_falls(family):
+    runs = [whole_run(built("dpmpp_2m_adaptive", rtol=rtol), family) for rtol in (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)]
+    errors, calls = zip(*runs, strict=True)
+    assert all(a > b for a, b in pairwise(errors))
+    assert 1.8 <= fitted_order(calls, errors) <= 2.3

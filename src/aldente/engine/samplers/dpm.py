@@ -86,7 +86,7 @@ def _descent(level: Level, target: Level, end: Level, eta: float) -> tuple[Level
     return Level(target.alpha, sigma), math.sqrt(max(0.0, target.sigma**2 - sigma**2)) if eta else 0.0
 
 
-def _off_the_edge(denoise: Denoiser, x: Latent, move: Move, sigma: float) -> Asking[tuple[Latent, Move]]:
+def off_the_edge(denoise: Denoiser, x: Latent, move: Move, sigma: float) -> Asking[tuple[Latent, Move]]:
     """From the first flow level, where log SNR is not finite, by one Euler step to ``sigma``, but not past the target."""
     if move.level.alpha > 0.0:
         return x, move
@@ -114,7 +114,7 @@ class DPMFast:
     def step(self, denoise: Denoiser, x: Latent, move: Move, memory: None, noise: StepNoise) -> Asking[tuple[Latent, None]]:
         """``calls`` evaluations on levels of its own between the two of ``move``; nothing is remembered."""
         calls = self.calls - 1 if move.level.alpha == 0.0 else self.calls
-        x, move = yield from _off_the_edge(denoise, x, move, NEARLY_ONE if calls else move.target.sigma)
+        x, move = yield from off_the_edge(denoise, x, move, NEARLY_ONE if calls else move.target.sigma)
         level, begin, end = move.level, log_snr(move.level), log_snr(move.target)
         orders = _orders(calls) if begin < end else []
         for index, order in enumerate(orders, start=1):
@@ -178,7 +178,7 @@ class DPMAdaptive:
         return array_namespace(x).concat(images, axis=0), None
 
     def _integrate(self, denoise: Denoiser, x: Latent, move: Move, noise: StepNoise) -> Asking[Latent]:
-        x, move = yield from _off_the_edge(denoise, x, move, NEARLY_ONE)
+        x, move = yield from off_the_edge(denoise, x, move, NEARLY_ONE)
         level, end, width = move.level, log_snr(move.target), self.h_init
         lower, predicted = x, None
         while log_snr(level) < end - END_TOLERANCE:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aldente.engine.errors import unknown
 from aldente.engine.samplers.adams import DEIS, IPNDM, LMS
+from aldente.engine.samplers.adaptive import DPMpp2MAdaptive
 from aldente.engine.samplers.cfg_pp import CFGPlusPlus
 from aldente.engine.samplers.ddim import DDIM, DDPM, LCM
 from aldente.engine.samplers.dpm import DPMAdaptive, DPMFast
@@ -240,6 +241,15 @@ TABLE = (
         whole=True,
         schedule="karras",
         aliases=("k_dpm_ad", "k_dpm_adaptive"),
+    ),
+    SamplerInfo(
+        name="dpmpp_2m_adaptive",
+        title="DPM++ 2M adaptive",
+        make=DPMpp2MAdaptive,
+        order=2,
+        own_options=("rtol",),
+        whole=True,
+        schedule="karras",
     ),
     SamplerInfo(
         name="dpm_fast",
