@@ -69,7 +69,7 @@ class Limits:
     shared_bytes: int = 64 << 20
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Live:
     """A started job and what it waits for."""
 
@@ -85,7 +85,7 @@ class _Live:
         return Usage(asked=self.asked, evaluated=self.evaluated, seconds=self.seconds)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Pending:
     """A query that somebody waits for."""
 
@@ -104,37 +104,49 @@ class _Answers:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._bytes = 0
-        self._kept: OrderedDict[Hashable, Latent] = OrderedDict()
+        self._kept: OrderedDict[_Identity, Latent] = OrderedDict()
 
-    def get(self, identity: Hashable) -> Latent | None:
+    def get(self, identity: _Identity) -> Latent | None:
         return self._kept.get(identity)
 
-    def keep(self, identity: Hashable, answer: Latent, size: int) -> None:
+    def keep(self, identity: _Identity, answer: Latent) -> None:
         self._kept[identity] = answer
-        self._bytes += size
-        while self._bytes > self._limit and self._kept:
-            self._kept.popitem(last=False)
-            self._bytes -= size
+        self._bytes += _nbytes(answer)
+        while self._bytes > self._limit:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= _nbytes(dropped)
 
 
-class _ByObject:
-    """An array that equals itself only. Holding it keeps its address from being given to another array."""
+class _Identity:
+    """What makes two queries the same: level, condition and every number of ``x``.
 
-    def __init__(self, array: Latent) -> None:
-        self._array = array
+    The hash looks at two numbers only, so that telling different queries apart costs next to nothing. Arrays of other
+    libraries than NumPy are told apart by object, which can only miss a saving.
+    """
+
+    __slots__ = ("_hash", "_query")
+
+    def __init__(self, query: Query) -> None:
+        x = query.x
+        content = (x.item(0), x.item(-1)) if isinstance(x, np.ndarray) else id(x)
+        self._query = query
+        self._hash = hash((content, query.level, query.condition))
 
     def __hash__(self) -> int:
-        return id(self._array)
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByObject) and other._array is self._array
+        if not isinstance(other, _Identity):
+            return False
+        (x, level, condition), (y, *same) = self._query, other._query
+        return [level, condition] == same and (x is y or _equal(x, y))
 
 
-def _identity(query: Query) -> Hashable:
-    """What makes two queries the same. Arrays of other libraries are told apart by object, which can only miss a saving."""
-    x = query.x
-    content = x.tobytes() if isinstance(x, np.ndarray) else _ByObject(x)
-    return (content, x.shape, str(x.dtype), query.level, query.condition)
+def _equal(x: Latent, y: Latent) -> bool:
+    """Whether two arrays are alike to the last bit; only NumPy's are looked into."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+        return False
+    return x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
 
 
 class Drive:
@@ -161,7 +173,7 @@ class Drive:
         self._watch = watch
         self._cancelled = cancelled
         self._live: set[_Live] = set()
-        self._pending: dict[Hashable, OrderedDict[Hashable, _Pending]] = {}
+        self._pending: dict[Hashable, OrderedDict[_Identity, _Pending]] = {}
         self._answers = _Answers(limits.shared_bytes)
         self._outcomes: deque[Outcome] = deque()
         self._calls = self._evaluated = self._shared = self._finished = 0
@@ -226,14 +238,17 @@ class Drive:
         for index, query in enumerate(queries):
             rows = query.x.shape[0]
             live.asked += rows
-            identity = _identity(query)
+            identity = _Identity(query)
             known = self._answers.get(identity)
             if known is not None:
                 live.answers[index] = known
                 self._shared += rows
                 continue
             live.missing += 1
-            group = self._pending.setdefault((query.x.shape[1:], str(query.x.dtype)), OrderedDict())
+            kind = (query.x.shape[1:], query.x.dtype)
+            group = self._pending.get(kind)
+            if group is None:
+                group = self._pending[kind] = OrderedDict()
             pending = group.get(identity)
             if pending is None:
                 group[identity] = _Pending(query, rows, [(live, index)])
@@ -242,10 +257,10 @@ class Drive:
                 self._shared += rows
         return live.missing == 0
 
-    def _take(self) -> list[tuple[Hashable, _Pending]]:
+    def _take(self) -> list[tuple[_Identity, _Pending]]:
         """The next batch: the oldest queries of the shape that most rows wait in, at least one query."""
         shape, group = max(self._pending.items(), key=lambda item: len(item[1]))
-        batch: list[tuple[Hashable, _Pending]] = []
+        batch: list[tuple[_Identity, _Pending]] = []
         rows = 0
         while group:
             identity, pending = next(iter(group.items()))
@@ -273,15 +288,14 @@ class Drive:
         self._hand_out(batch, estimates, seconds / len(levels))
         return len(levels)
 
-    def _hand_out(self, batch: list[tuple[Hashable, _Pending]], estimates: Latent, seconds_per_row: float) -> None:
-        xp = array_namespace(estimates)
+    def _hand_out(self, batch: list[tuple[_Identity, _Pending]], estimates: Latent, seconds_per_row: float) -> None:
         ready: list[_Live] = []
         start = 0
         for identity, pending in batch:
-            # A copy, so that what is kept for sharing does not hold the whole batch in memory.
-            answer = xp.asarray(estimates[start : start + pending.rows, ...], copy=True)
+            # A view: the rows of a batch are kept, and dropped, together.
+            answer = estimates[start : start + pending.rows, ...]
             start += pending.rows
-            self._answers.keep(identity, answer, _nbytes(answer))
+            self._answers.keep(identity, answer)
             part = pending.rows / len(pending.waiters)
             for live, index in pending.waiters:
                 live.answers[index] = answer

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from aldente.engine.errors import UserError
@@ -33,6 +34,12 @@ STABLE_DIFFUSION = training_sigmas(scaled_linear_betas())
 """The noise levels of SD 1, SD 2 and SDXL, ascending: .0291672 to 14.6146."""
 
 
+@lru_cache(maxsize=8)
+def _rises(sigmas: tuple[float, ...]) -> bool:
+    """Whether these are positive numbers in rising order, two at least; asked again and again of the same few tables."""
+    return len(sigmas) >= 2 and sigmas[0] > 0.0 and all(a < b for a, b in pairwise(sigmas))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span:
     """The noise levels between which a schedule runs; ``sigmas`` are the model's training levels, ascending.
@@ -49,7 +56,7 @@ class Span:
             raise UserError(
                 f"sigma_min {self.sigma_min:g} to sigma_max {self.sigma_max:g} is no span; choose 0 < sigma_min < sigma_max."
             )
-        if len(self.sigmas) < 2 or self.sigmas[0] <= 0.0 or any(a >= b for a, b in pairwise(self.sigmas)):
+        if not _rises(self.sigmas):
             raise UserError("the training sigmas must be at least two positive numbers in rising order; sort them.")
 
     def sigma(self, timestep: float) -> float:
