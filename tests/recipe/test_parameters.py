@@ -265,6 +265,10 @@ def test_bounds_that_cross_and_unknown_names_are_found_when_checked():
     assert second == "sigma_min is 5 and sigma_max is 3.5; sigma_min must not be above sigma_max."
 
 
+def test_half_a_surrogate_pair_has_a_digest_too():
+    assert Recipe(prompt="\ud800").digest() != Recipe(prompt="\ud801").digest()
+
+
 @given(recipes())
 def test_a_digest_is_the_identity_of_a_recipe(recipe):
     again = Recipe.model_validate_json(recipe.canonical())

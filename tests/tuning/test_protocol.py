@@ -10,7 +10,7 @@ from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import set_parameters
 from aldente.tuning.budget import calls_for_seconds, predicted_calls, total_calls
 from aldente.tuning.result import TuningResult
-from aldente.tuning.study import Pair, Study, calls_of, parse_pair
+from aldente.tuning.study import Pair, Study, calls_of, parse_pair, recipe_for
 
 # RMSE of 1 JND is about 1 step here: euler is there at 160 steps, heun at 8 (15 calls), dpmpp_2m at 11.
 LAWS = {"euler": (160.0, -1.0), "dpmpp_2m": (120.0, -2.0), "heun": (64.0, -2.0), "euler_ancestral": (30.0, -0.5)}
@@ -248,3 +248,16 @@ def test_options_that_a_sampler_does_not_take_are_dropped():
     _, needs = run(study(base=base, pairs=pairs("dpmpp_2m", "euler_ancestral")), World(LAWS, stochastic=("euler_ancestral",)))
     etas = {recipe.sampling.sampler: recipe.sampling.eta for need in needs for recipe in need.recipes}
     assert etas == {"dpmpp_2m": None, "heun": None, "euler_ancestral": 0.5}
+
+
+def test_options_of_churn_are_left_out_where_nothing_is_churned():
+    sampling = Recipe().sampling.model_copy(update={"s_noise": 0.9, "s_tmax": 5.0})
+    plain = study(base=Recipe(sampling=sampling))
+    churned = study(base=Recipe(sampling=sampling.model_copy(update={"s_churn": 3.0})))
+    made = {name: recipe_for(plain, ("cat", 1), Pair(sampler=name, schedule="karras"), 8, 4.0).sampling for name in NOISES}
+    assert {name: (one.s_noise, one.s_tmax) for name, one in made.items()} == NOISES
+    kept = recipe_for(churned, ("cat", 1), Pair(sampler="euler", schedule="karras"), 8, 4.0).sampling
+    assert (kept.s_churn, kept.s_noise, kept.s_tmax) == (3.0, 0.9, 5.0)
+
+
+NOISES = {"euler": (None, None), "dpmpp_2m": (None, None), "euler_ancestral": (0.9, None)}

@@ -23,5 +23,8 @@ class Value(BaseModel):
         return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def digest(self) -> str:
-        """The identity of the value: the SHA-256 of its canonical form, 64 hexadecimal digits."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+        """The identity of the value: the SHA-256 of its canonical form, 64 hexadecimal digits.
+
+        Half a surrogate pair, which JSON can carry, is no character but has its digest all the same.
+        """
+        return hashlib.sha256(self.canonical().encode(errors="surrogatepass")).hexdigest()

@@ -8,7 +8,7 @@ from aldente.engine.errors import UserError
 from aldente.engine.names import split_name
 from aldente.engine.samplers import find_sampler
 from aldente.models.port import Model
-from aldente.recipe.parameters import UNSET, Scalar
+from aldente.recipe.parameters import UNSET, Scalar, spelling_of
 from aldente.recipe.presets import Preset, apply, find_preset, folklore, preset_from
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.sigmas import parse_sigmas
@@ -18,8 +18,9 @@ from aldente.store.port import Store
 
 
 def known_presets(store: Store) -> dict[str, Preset]:
-    """Every preset by name; a stored one replaces the bundled one of its name."""
-    return {**folklore(), **{entry.name: preset_from(entry.body) for entry in store.presets()}}
+    """Every preset by name; a stored one replaces the bundled one of its name, whatever its capitals."""
+    every = [*folklore().values(), *(preset_from(entry.body) for entry in store.presets())]
+    return {preset.name: preset for preset in {spelling_of(preset.name): preset for preset in every}.values()}
 
 
 def keep_preset(store: Store, preset: Preset) -> None:

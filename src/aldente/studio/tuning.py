@@ -71,6 +71,9 @@ def run_study(
             need = protocol.send(_outcomes(need.recipes, drawn))
     except StopIteration as stop:
         result: TuningResult = stop.value
+    except KeyboardInterrupt:
+        bench.store.save_study(entry.model_copy(update={"state": "cancelled"}))
+        raise
     bench.store.save_study(entry.model_copy(update={"state": "finished", "finished": bench.now()}))
     # What was carried out may be less than what was asked: a budget cuts, and some samplers cannot be judged.
     carried_out, _ = fitted(judged(study)[0])

@@ -32,13 +32,16 @@ def tolerance(goal: Goal, *, jnd: float, floor: float | None) -> Tolerance:
 
 
 def choose(curves: Sequence[Curve], *, cfg: float) -> Choice:
-    """The cheapest plateau, of equals the one of less loss; without any, the least upper bound, marked as not within."""
+    """The cheapest plateau, of equals the one of less loss; without any, the least mean loss, marked as not within.
+
+    The mean, because where no plateau is sure the bounds may be too wide to tell any setting from another.
+    """
     plateaus = [(curve, rung_at(curve, curve.plateau)) for curve in curves if curve.plateau is not None]
     if plateaus:
         curve, rung = min(plateaus, key=lambda found: (found[1].calls, found[1].loss.mean))
         return choice_of(curve, rung, cfg=cfg, within=True)
     every = [(curve, rung) for curve in curves for rung in curve.rungs]
-    curve, rung = min(every, key=lambda found: (_upper(found[1]), found[1].calls))
+    curve, rung = min(every, key=lambda found: (found[1].loss.mean, found[1].calls))
     return choice_of(curve, rung, cfg=cfg, within=False)
 
 
@@ -96,12 +99,7 @@ def _knee(points: Sequence[tuple[float, float]]) -> int | None:
 
 def rung_at(curve: Curve, steps: int | None) -> Rung:
     """The rung of a curve at a step count that it has."""
-    """The rung of a curve at a step count that it has."""
     return next(rung for rung in curve.rungs if rung.steps == steps)
-
-
-def _upper(rung: Rung) -> float:
-    return rung.loss.mean if rung.loss.high is None else rung.loss.high
 
 
 def curve_of(choice: Choice, curves: Sequence[Curve]) -> Curve:

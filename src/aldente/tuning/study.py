@@ -109,7 +109,9 @@ def recipe_for(study: Study, instance: Instance, pair: Pair, steps: int, cfg: fl
     """The recipe of one picture; options that the sampler does not take are dropped."""
     prompt, seed = instance
     base, info = study.base, find_sampler(pair.sampler)
-    options = {name: getattr(base.sampling, name) if name in info.options else None for name in SAMPLER_OPTIONS}
+    # The options of churn mean nothing to a sampler that is not churned.
+    honoured = info.options if base.sampling.s_churn else info.own_options
+    options = {name: getattr(base.sampling, name) if name in honoured else None for name in SAMPLER_OPTIONS}
     options["sigmas"] = base.sampling.sigmas if pair.schedule == "custom" else None
     sampling = base.sampling.model_copy(
         update={
