@@ -26,11 +26,13 @@ COMMANDS = {
     "grid": Command("grid", "Draw a grid over any parameters, and read it.", "Draw"),
     "lab": Command("lab", "Vary one parameter at a time, and say which moves the picture most.", "Find"),
     "tune": Command("tune", "Find the cheapest setting that is as good as the dearest.", "Find"),
+    "learn-schedule": Command("learn", "Learn the noise levels for a number of steps, and prove them.", "Find"),
     "demo": Command("demo", "Tune the embedded model on bundled prompts: the whole idea in three minutes.", "Find"),
     "advise": Command("advise", "Advise on a prompt's settings, and review those that are given.", "Find"),
     "presets": Command("presets", "List the settings kept by name, folklore and measured.", "Find"),
     "history": Command("history", "List the pictures in the store, newest first.", "Keep"),
     "show": Command("show", "Tell everything known about a picture.", "Keep"),
+    "diagnose": Command("diagnose", "Name a picture's likely flaws, with evidence and the change to try.", "Keep"),
     "reproduce": Command("reproduce", "Make a picture again and say how near it comes.", "Keep"),
     "samplers": Command("samplers", "List the samplers, their names elsewhere and what they cost.", "Look up"),
     "schedules": Command("schedules", "List the schedules and their names elsewhere.", "Look up"),
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = next((argument for argument in given if not argument.startswith("-")), None)
     try:
         _check_text(given)
-        if wanted in ("generate", "grid", "tune", "advise", "lab"):
+        if wanted in ("generate", "grid", "tune", "learn-schedule", "advise", "lab"):
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
             given = with_our_names(given, _note)
