@@ -35,6 +35,17 @@ def folder(path: Path) -> Path:
     return path
 
 
+def read_text(path: Path, what: str) -> str:
+    """The text of a file that a user named; ``what`` it should be is told where it cannot be read. Raises UserError."""
+    try:
+        # Editors on Windows begin a file with a mark, which is no part of the text.
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give {what}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8.") from error
+
+
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file so that it is there whole or not at all; its path.
 
