@@ -24,7 +24,7 @@ STEPS = (5, 6, 8, 10, 12)
 LESSONS = (
     *(f"mixture:dpmpp_2m:{n}" for n in STEPS),
     *(f"pastina:dpmpp_2m:{n}" for n in STEPS),
-    *(f"pastina:lms:{n}" for n in STEPS),
+    *(f"pastina:lms:{n}" for n in STEPS[1:]),
 )
 CFG = {"mixture": 7.5, "pastina": 4.0}
 TOLERANCES = (0.2, 0.1, 0.05, 0.03, 0.02)
