@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 from aldente.models.pastina.sentences import MiniLM
@@ -79,7 +80,7 @@ def advise(
 
     Raises UserError when nothing fits into the limits.
     """
-    content = (recogniser or Recogniser(MiniLM())).recognise(own.prompt)
+    content = (recogniser or _our_recogniser()).recognise(own.prompt)
     measured = measured_for(bench.store, bench.model(own.model))
     pick, result = picked(measured, content, goal)
     recipe = _under(bench, pick, own)
@@ -101,9 +102,15 @@ def advise(
     )
 
 
+@cache
+def _our_recogniser() -> Recogniser:
+    """The recogniser by the embedded encoder, its examples read once."""
+    return Recogniser(MiniLM())
+
+
 def automatic(bench: Workbench, recipe: Recipe, *, goal: Purpose = "production") -> tuple[Recipe, Pick]:
     """The recipe under the settings that are picked for its prompt, and the pick."""
-    content = Recogniser(MiniLM()).recognise(recipe.prompt)
+    content = _our_recogniser().recognise(recipe.prompt)
     pick, _ = picked(measured_for(bench.store, bench.model(recipe.model)), content, goal)
     return _under(bench, pick, recipe), pick
 

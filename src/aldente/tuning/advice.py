@@ -45,7 +45,7 @@ def on_steps(pair: Pair, steps: int, result: TuningResult) -> Remark:
         beyond = f"; about {loss_at(curve, steps):.2g} at {steps}" if steps != top.steps else ""
         said = f"steps {steps}: {curve.title} is not surely within {delta:.2g} JND up to {top.steps}: {upper(top)}{beyond}."
         instead = result.choice.title
-        return Remark(parameter="sampler", verdict="lacking", basis="measured", sentence=said, instead=instead)
+        return Remark(parameter="steps", verdict="lacking", basis="measured", sentence=said, instead=instead)
     least, top = plateau_range(curve, result.tolerance.delta), rung_at(curve, curve.plateau)
     doubt = "" if least is None or least == curve.plateau else f" [{least} to {curve.plateau}]"
     tolerated = f"tolerance {result.tolerance.delta:.2g}"
@@ -146,12 +146,12 @@ def for_goal(result: TuningResult, goal: Goal) -> TuningResult:
 
 
 def best_within(result: TuningResult, calls: float) -> Choice | None:
-    """The setting of least loss, by its upper bound, that a picture of so many model calls affords; None if none does."""
+    """The setting of least mean loss that a picture of so many model calls affords; None if none does."""
     cfg = result.choice.cfg
     affordable = [(curve, rung) for curve in result.curves for rung in curve.rungs if rung.calls <= calls]
     if not affordable:
         return None
-    curve, rung = min(affordable, key=lambda found: (_upper(found[1]), found[1].calls))
+    curve, rung = min(affordable, key=lambda found: (found[1].loss.mean, found[1].calls))
     return choice_of(curve, rung, cfg=cfg, within=_upper(rung) <= result.tolerance.delta)
 
 
