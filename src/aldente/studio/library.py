@@ -106,7 +106,9 @@ def probe(model: Model, sampling: Sampling) -> str:
     The denoiser is that of normal data of deviation 1/2: its path is curved, so samplers of every order answer differently.
     """
     side = model.info.latent_scale
-    plain = sampling.model_copy(update={"steps": PROBE_STEPS, "guidance": Guidance(scale=1.0), "rng": "aldente"})
+    # Levels that are written out have a number of steps of their own.
+    steps = PROBE_STEPS if sampling.sigmas is None else sampling.steps
+    plain = sampling.model_copy(update={"steps": steps, "guidance": Guidance(scale=1.0), "rng": "aldente"})
     # One pixel of latent is less than any recipe may ask for, so the sides are set past the check.
     recipe = Recipe(sampling=plain).model_copy(update={"width": side, "height": side})
     job = Job(key=0, start=lambda: latent_of(recipe, model))

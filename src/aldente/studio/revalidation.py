@@ -196,9 +196,12 @@ def standing_of(
 ) -> Standing:
     """Whether a measured preset is out of date for a model, and if ``again``, what it measures now.
 
+    Learned levels are not measured again: only whether they are out of date is told.
     Raises UserError for folklore.
     """
     if preset.basis != "measured":
         raise UserError(f"preset '{preset.name}' is folklore: nobody measured it, so it cannot go out of date.")
+    # Learned levels have no rung above them; their proof is their lesson.
+    again = again and "sigmas" not in preset.settings
     stale = staleness(preset, model)
     return Standing(preset=preset.name, stale=stale, again=revalidate(bench, preset, model, watch=watch) if again else None)
