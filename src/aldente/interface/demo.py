@@ -16,7 +16,7 @@ from aldente.studio.workbench import open_workbench
 from aldente.tuning.study import Study
 
 OUT = Path("out/demo")
-BUDGET_CALLS = 32_000
+BUDGET_CALLS = 60_000
 
 
 def command(
