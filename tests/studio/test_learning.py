@@ -12,6 +12,7 @@ from aldente.recipe.recipe import Guidance, Recipe, Sampling
 from aldente.render.render import render
 from aldente.store import open_store
 from aldente.studio.learning import learn_schedule, split_prompts
+from aldente.studio.library import staleness
 from aldente.studio.presets import known_presets
 from aldente.studio.request import resolve
 from aldente.studio.teaching import school_of
@@ -164,6 +165,7 @@ def test_an_accepted_schedule_is_a_preset_that_draws_along_it(bench, model):
     assert preset.study == run.id
     assert preset.model == model.info.fingerprint
     assert preset.cost == {"calls": 12.0}
+    assert staleness(preset, model) == ()
     recipe = resolve(bench, {"model": "mixture", "prompt": "a bb"}, preset="fewer steps")
     assert recipe.sampling.schedule == "custom"
     assert recipe.sampling.steps == 6

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import aldente
 from aldente.engine.errors import UserError
 from aldente.recipe.presets import Plain, Preset
+from aldente.recipe.settings import set_parameters
 from aldente.recipe.sigmas import sigmas_text
 from aldente.render.batching import Tick
+from aldente.studio.library import versions_of
 from aldente.studio.presets import keep_preset
 from aldente.studio.teaching import School, school_of
 from aldente.studio.workbench import Workbench
@@ -99,6 +101,7 @@ def preset_of(bench: Workbench, school: School, result: Learned, name: str) -> P
         study=school.results.entry.id,
         model=school.model.info.fingerprint,
         confidence=1.0 - lesson.alpha,
+        versions=versions_of(school.model, set_parameters(lesson.base, settings).sampling),
         cost={"calls": float(calls_of(lesson, result.sigmas))},
         created=bench.now(),
         stale_when=(
