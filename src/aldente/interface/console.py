@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aldente.render.batching import Tick
+
+if TYPE_CHECKING:
+    from aldente.studio.drawing import Drawn
 
 Watch = Callable[[Tick], None]
 
@@ -46,6 +49,18 @@ def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Watch | None]:
             bar.update(task, completed=min(tick.evaluated + tick.shared, calls))
 
         yield watch
+
+
+def gathered(draw: Callable[[Watch | None], Iterable[Drawn]], calls: int, *, quiet: bool) -> tuple[dict[str, Drawn], bool]:
+    """What ``draw`` makes, by recipe digest, under a bar of ``calls``; and whether the user stopped it before its end."""
+    drawn: dict[str, Drawn] = {}
+    try:
+        with progress("drawing", calls, quiet=quiet) as watch:
+            for one in draw(watch):
+                drawn[one.recipe.digest()] = one
+    except KeyboardInterrupt:
+        return drawn, True
+    return drawn, False
 
 
 def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

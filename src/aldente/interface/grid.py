@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aldente.interface.console import command_line, emit, progress, say, tell
+from aldente.interface.console import command_line, emit, gathered, say, tell
 from aldente.interface.options import Settings, notes_on, recipe_options
-from aldente.studio.drawing import Drawn
 from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
 from aldente.studio.grid import GridRun, lay_out, run_grid
@@ -48,14 +47,7 @@ def command(
     if dry_run:
         return
     folder(out)
-    drawn: dict[str, Drawn] = {}
-    stopped = False
-    try:
-        with progress("drawing", cost.calls, quiet=as_json) as watch:
-            for one in run_grid(bench, plan, watch=watch):
-                drawn[one.recipe.digest()] = one
-    except KeyboardInterrupt:
-        stopped = True
+    drawn, stopped = gathered(lambda watch: run_grid(bench, plan, watch=watch), cost.calls, quiet=as_json)
     run = GridRun(plan=plan, drawn=drawn)
     files = write_grid(run, out / f"grid-{plan.digest()[:8]}", made=bench.now()[:10], command=command_line())
     if as_json:

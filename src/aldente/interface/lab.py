@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aldente.interface.console import command_line, emit, progress, say, table, tell
+from aldente.interface.console import command_line, emit, gathered, say, table, tell
 from aldente.interface.options import Settings, notes_on, recipe_options
-from aldente.studio.drawing import Drawn
 from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
 from aldente.studio.lab import VARIED, LabRun, read_lab, run_lab, set_up
@@ -47,14 +46,7 @@ def command(
     if dry_run:
         return
     folder(out)
-    drawn: dict[str, Drawn] = {}
-    stopped = False
-    try:
-        with progress("drawing", cost.calls, quiet=as_json) as watch:
-            for one in run_lab(bench, lab, watch=watch):
-                drawn[one.recipe.digest()] = one
-    except KeyboardInterrupt:
-        stopped = True
+    drawn, stopped = gathered(lambda watch: run_lab(bench, lab, watch=watch), cost.calls, quiet=as_json)
     run = LabRun(lab=lab, drawn=drawn)
     if stopped:
         tell(f"stopped; {run.missing} pictures are not drawn yet. The same command, with the same seed, goes on from there.")

@@ -18,7 +18,7 @@ from aldente.studio.files import read_text
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.learning import LessonRun, learn_schedule, split_prompts
 from aldente.studio.request import resolve
-from aldente.studio.tuning import read_prompts
+from aldente.studio.tuning import PROMPT_FILE, read_prompts
 from aldente.studio.workbench import open_workbench
 from aldente.tuning.learning.lesson import Lesson
 from aldente.tuning.learning.result import Learned, Rival
@@ -79,7 +79,7 @@ def command(
 
 
 def _prompts(path: Path) -> tuple[str, ...]:
-    return read_prompts(read_text(path, "a file with a prompt on each line"), str(path))
+    return read_prompts(read_text(path, PROMPT_FILE), str(path))
 
 
 def _listener(quiet: bool) -> Callable[[str], Callable[[Tick], None] | None]:

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from aldente.engine.errors import UserError
 from aldente.interface.console import emit, say, table
 from aldente.recipe.presets import Preset, find_preset, read_presets, write_toml
 from aldente.store import open_store
-from aldente.studio.files import write
+from aldente.studio.files import read_text, write
 from aldente.studio.presets import keep_preset, known_presets
 
 
@@ -31,7 +30,7 @@ def command(
 ) -> None:
     """List the settings kept by name, folklore and measured."""
     with open_store(store) as opened:
-        for preset in read_presets(_text(add)) if add is not None else ():
+        for preset in read_presets(read_text(add, "a TOML or JSON file of presets")) if add is not None else ():
             keep_preset(opened, preset)
         known = known_presets(opened)
     chosen = list(known.values()) if name is None else [find_preset(name, known)]
@@ -75,10 +74,3 @@ def _check(chosen: Sequence[Preset], store: str | None, model: str, *, again: bo
 def _row(preset: Preset) -> tuple[str, ...]:
     settings = ", ".join(f"{name} {value}" for name, value in preset.settings.items())
     return (preset.name, preset.basis, settings, preset.category or preset.goal, preset.summary)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give a TOML or JSON file of presets.") from error

@@ -13,10 +13,10 @@ from aldente.interface.console import command_line, emit, say, table, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.interface.study_progress import StudyProgress
 from aldente.recipe.recipe import Recipe
-from aldente.studio.files import folder, write
+from aldente.studio.files import folder, read_text, write
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.request import resolve
-from aldente.studio.tuning import TuningRun, category_prompts, read_prompts, run_study
+from aldente.studio.tuning import PROMPT_FILE, TuningRun, category_prompts, read_prompts, run_study
 from aldente.studio.tuning_report import report_of
 from aldente.studio.workbench import Workbench, open_workbench
 from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
@@ -128,23 +128,13 @@ def _speed(bench: Workbench, base: Recipe) -> float:
 
 def _prompts(prompts: Path | None, held_out: Path | None, category: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The prompts to measure on and those that confirm: from files, or those that are bundled for the category."""
-    confirming = read_prompts(_text(held_out), str(held_out)) if held_out else ()
+    confirming = read_prompts(read_text(held_out, PROMPT_FILE), str(held_out)) if held_out else ()
     if prompts is not None:
-        return read_prompts(_text(prompts), str(prompts)), confirming
+        return read_prompts(read_text(prompts, PROMPT_FILE), str(prompts)), confirming
     if not category:
         raise UserError("a study needs prompts: give --prompts FILE, or --category NAME for bundled ones.")
     measuring, bundled = category_prompts(category)
     return measuring, confirming or bundled
-
-
-def _text(path: Path) -> str:
-    try:
-        # Editors on Windows begin a file with a mark, which is no part of the first prompt.
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a file with a prompt on each line.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8.") from error
 
 
 def _calls(budget: str, bench: Workbench, *, base: Recipe) -> int:

@@ -66,6 +66,11 @@ def signs(image: Image) -> dict[str, float]:
     return {key(sign): sign.compute(image) for sign in SIGNS}
 
 
+def flaws(image: Image) -> dict[str, float]:
+    """Every flaw sign of a picture, by its name: what is judged against a baseline."""
+    return {sign.name: sign.compute(image) for sign in FLAWS}
+
+
 def compared(image: Image, other: Image) -> dict[str, float]:
     """Every comparison of two pictures of one size, by its key (``psnr@1``)."""
     return {key(entry): entry.compute(image, other) for entry in COMPARISONS}

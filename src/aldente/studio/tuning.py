@@ -137,6 +137,10 @@ def preset_of(
     )
 
 
+PROMPT_FILE = "a file with a prompt on each line"
+"""What a file of prompts must be, for whoever cannot read it."""
+
+
 def read_prompts(text: str, where: str) -> tuple[str, ...]:
     """The prompts of a file: one a line; empty lines and lines that begin with # are left out, a prompt counts once.
 

@@ -16,7 +16,7 @@ import numpy as np
 from aldente.engine.errors import UserError
 from aldente.quality.bounds import loss_bounds
 from aldente.quality.reference import jpeg_rmse, rmse
-from aldente.quality.table import FLAWS
+from aldente.quality.table import flaws
 from aldente.recipe.recipe import Recipe
 from aldente.tuning.budget import cfg_values, fitted, own_references, predicted_calls, reference_steps, rungs_of
 from aldente.tuning.convergence import interval, prompts_of
@@ -221,15 +221,8 @@ def _guidance(ledger: _Ledger, choice: Choice) -> Tuning[GuidanceRange | None]:
     whole = [instance for instance in instances if all(instance in made[value] for value in values)]
     if not whole:
         return None
-    readings = {
-        value: [{sign.name: sign.compute(made[value][instance].image) for sign in FLAWS} for instance in whole]
-        for value in values
-    }
+    readings = {value: [flaws(made[value][instance].image) for instance in whole] for value in values}
     return guidance_range(readings, prompts_of(whole), baseline=study.baseline_cfg, alpha=study.alpha, rng=ledger.rng)
-
-
-def _flaws(outcome: Outcome) -> dict[str, float]:
-    return {sign.name: sign.compute(outcome.image) for sign in FLAWS}
 
 
 def _confirmation(

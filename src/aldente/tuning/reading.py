@@ -14,7 +14,7 @@ from aldente.quality.metric import Image
 from aldente.quality.reference import jpeg_rmse, rmse
 from aldente.quality.sharpness import detail
 from aldente.quality.structure import composition
-from aldente.quality.table import FLAWS
+from aldente.quality.table import flaws
 from aldente.recipe.value import Value
 from aldente.tuning.flaws import guidance_range
 from aldente.tuning.result import GuidanceRange
@@ -176,10 +176,7 @@ def _guidance(grid: _Grid, index: int, rng: np.random.Generator) -> GuidanceRang
         return None
     subjects = [i for i, other in enumerate(a for a in grid.axes if a is not axis) if other.parameter in SUBJECTS]
     clusters: list[Hashable] = [tuple(line[i] for i in subjects) if subjects else line for line in whole]
-    readings = {
-        value: [{sign.name: sign.compute(lines[line][value]) for sign in FLAWS} for line in whole]
-        for value in sorted(values.values())
-    }
+    readings = {value: [flaws(lines[line][value]) for line in whole] for value in sorted(values.values())}
     return guidance_range(readings, clusters, baseline=_baseline(sorted(readings)), alpha=0.05, rng=rng)
 
 
