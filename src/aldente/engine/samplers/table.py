@@ -21,6 +21,7 @@ from aldente.engine.samplers.res import ResMultistep
 from aldente.engine.samplers.runge_kutta import DPM2, DPM2Ancestral, Heun
 from aldente.engine.samplers.sa_solver import SASolver
 from aldente.engine.samplers.uni_pc import UniPC
+from aldente.engine.spelling import indexed
 from aldente.engine.trajectory import Sampler
 
 NOISE = ("eta", "s_noise")
@@ -322,13 +323,7 @@ def _plain(name: str) -> str:
 
 def index(table: Iterable[SamplerInfo]) -> Mapping[str, SamplerInfo]:
     """Every spelling in ``table`` with its sampler. Raises ValueError where two samplers share one."""
-    found: dict[str, SamplerInfo] = {}
-    for info in table:
-        for spelling in {_plain(name) for name in (info.name, info.title, *info.aliases)}:
-            if spelling in found:
-                raise ValueError(f"two samplers are called '{spelling}': {found[spelling].name} and {info.name}")
-            found[spelling] = info
-    return found
+    return indexed("sampler", table, _plain)
 
 
 _INDEX = index(TABLE)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from aldente.engine.errors import UserError, unknown
 from aldente.engine.schedules import beta, curves, flow, tabulated, timesteps
 from aldente.engine.schedules.span import Sigmas, Span
+from aldente.engine.spelling import indexed
 
 Kind = Literal["endpoints", "timesteps", "table", "flow", "own"]
 """What a schedule starts from: the ends of the span, the model's timesteps, published numbers, flow time, its own constants."""
@@ -68,13 +69,7 @@ def schedules() -> tuple[ScheduleInfo, ...]:
 
 def spellings(infos: Iterable[ScheduleInfo]) -> dict[str, ScheduleInfo]:
     """Every spelling of every schedule, bare of capitals and punctuation; ValueError if two schedules share one."""
-    known: dict[str, ScheduleInfo] = {}
-    for info in infos:
-        for spelling in {_plain(word) for word in (info.name, info.title, *info.aliases)}:
-            if spelling in known:
-                raise ValueError(f"schedules '{known[spelling].name}' and '{info.name}' share the name '{spelling}'")
-            known[spelling] = info
-    return known
+    return indexed("schedule", infos, _plain)
 
 
 def find_schedule(name: str) -> ScheduleInfo:
