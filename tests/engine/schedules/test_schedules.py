@@ -228,7 +228,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 
 def test_two_schedules_cannot_share_a_name() -> None:
-    with pytest.raises(ValueError, match="two schedules are called '.*karras.*': karras and karras"):
+    with pytest.raises(ValueError, match=r"two schedules are called '.*karras.*': karras and karras"):
         spellings([find_schedule("karras")] * 2)
 
 
