@@ -12,11 +12,15 @@ from training.shape import AutoencoderShape, DenoiserShape
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """A style of drawing: the package it comes from and the phrases that captions call it by."""
+    """A style of drawing: the package it comes from, the phrases that captions call it by, and how often it is shown.
+
+    ``share`` is relative to the others': a style that is harder to learn is shown more.
+    """
 
     name: str
     package: str
     phrases: tuple[str, ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ def read_config(path: Path) -> Config:
         pictures=_pictures(table["pictures"], path.parent),
         packages=dict(table["packages"]),
         styles=tuple(
-            Style(name=name, package=style["package"], phrases=tuple(style["phrases"]))
+            Style(name=name, package=style["package"], phrases=tuple(style["phrases"]), share=style.get("share", 1.0))
             for name, style in table["styles"].items()
         ),
         autoencoder_pace=Pace(**autoencoder.pop("pace")),

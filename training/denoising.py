@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from torch import Tensor
 
 from aldente.models.pastina.facts import LOG_SIGMA, SIGMA_MAX, SIGMA_MIN
 from training import pictures
+from training.config import Style
 from training.examples import CACHE
 from training.loop import Averaged
 from training.network import Denoiser, input_scale, velocity_target
 from training.sheet import draw_sheet
 from training.weights import DENOISER, write
 
-BARE_SHARE, WHITE_SHARE = 0.1, 0.75
+BARE_SHARE, WHITE_SHARE = 0.1, 0.85
 """Shares of examples that are shown without their caption, and on white."""
 
 CHECKED = 128
@@ -28,7 +30,7 @@ CHECKED = 128
 class Denoising:
     """The denoiser, the examples it learns from, and the fixed ones that it is checked on."""
 
-    def __init__(self, network: Denoiser, work: Path, device: torch.device, *, compiled: bool) -> None:
+    def __init__(self, network: Denoiser, styles: Sequence[Style], work: Path, device: torch.device, *, compiled: bool) -> None:
         self.network = network.to(device)
         self._compiled = torch.compile(self.network) if compiled else self.network
         self._device = device
@@ -38,13 +40,16 @@ class Denoising:
         self._empty = int(cache["empty"])
         parts = np.asarray([picture.part for picture in index])[cache["picture"]]
         white = cache["white"]
-        self._white, self._coloured = (self._rows((parts == "train") & chosen) for chosen in (white, ~white))
+        share = {style.name: style.share for style in styles}
+        shares = np.asarray([share[picture.style] for picture in index])[cache["picture"]]
+        self._white, self._coloured = (self._weighted(shares * ((parts == "train") & chosen)) for chosen in (white, ~white))
         self._checks = {part: self._fixed(self._rows((parts == part) & white)) for part in ("train", "pair", "concept")}
 
     def loss(self, count: int, chance: torch.Generator) -> Tensor:
         """The mean squared error of v, over noise levels drawn as pastina's facts say."""
         on_white = self._uniform(count, chance) < WHITE_SHARE
-        rows = torch.where(on_white, self._pick(self._white, count, chance), self._pick(self._coloured, count, chance))
+        white, coloured = (self._pick(steps, count, chance) for steps in (self._white, self._coloured))
+        rows = torch.where(on_white, white, coloured)
         texts = self._texts(rows, chance)
         texts = torch.where(self._uniform(count, chance) < BARE_SHARE, self._empty, texts)
         log_sigma = torch.randn(count, generator=chance, device=self._device) * LOG_SIGMA.stdev + LOG_SIGMA.mean
@@ -89,8 +94,13 @@ class Denoising:
     def _rows(self, chosen: np.ndarray) -> Tensor:
         return torch.from_numpy(np.flatnonzero(chosen)).to(self._device)
 
-    def _pick(self, rows: Tensor, count: int, chance: torch.Generator) -> Tensor:
-        return rows[torch.randint(len(rows), (count,), generator=chance, device=self._device)]
+    def _weighted(self, shares: np.ndarray) -> Tensor:
+        """The running sum of the examples' shares, from 0 to 1."""
+        return torch.from_numpy(np.cumsum(shares) / shares.sum()).to(self._device)
+
+    def _pick(self, steps: Tensor, count: int, chance: torch.Generator) -> Tensor:
+        drawn = torch.rand(count, generator=chance, device=self._device, dtype=steps.dtype)
+        return torch.searchsorted(steps, drawn, right=True)
 
     def _uniform(self, count: int, chance: torch.Generator) -> Tensor:
         return torch.rand(count, generator=chance, device=self._device)

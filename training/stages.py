@@ -57,5 +57,5 @@ def learn_denoiser(config: Config, work: Path, pacing: Pacing, *, shipped: bool)
         absent = network.load_state_dict(known, strict=False)
         if absent.unexpected_keys:
             raise SystemExit(f"the shipped weights do not fit this configuration: {', '.join(absent.unexpected_keys[:3])}, ...")
-    task = Denoising(network, work, pacing.device, compiled=pacing.compiled)
+    task = Denoising(network, config.styles, work, pacing.device, compiled=pacing.compiled)
     train(task, config.denoiser_pace, pacing.session(work, "denoiser"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,9 @@ from aldente.recipe.prompt import Emphasis
 Image = Any
 """A picture: a NumPy array of uint8, ``h w 3``, RGB."""
 
+Hint = Hashable
+"""A handle of what steers a model beside the prompt; only the model knows what is inside. Equal hints mean equal answers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
@@ -20,6 +23,8 @@ class ModelInfo:
 
     ``sigmas`` are the model's training noise levels, ascending: what timestep-based schedules count in.
     ``fingerprint`` is the SHA-256 of all weights; ``bytes_fixed`` and ``bytes_per_row`` predict the memory of one call.
+    ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``inpaints`` whether it was
+    trained to fill masks: where either is so, the model is ``Steerable``. ``upscaler`` is the upscaler that belongs to it.
     """
 
     name: str
@@ -40,6 +45,9 @@ class ModelInfo:
     bytes_fixed: int
     bytes_per_row: int
     prompt_tokens: int
+    controls: tuple[str, ...] = ()
+    inpaints: bool = False
+    upscaler: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,4 +88,20 @@ class Model(Protocol):
 
     def decode(self, latent: Latent) -> list[Image]:
         """The picture of each row of ``latent`` (b c h w)."""
+        ...
+
+
+class Steerable(Model, Protocol):
+    """A model that takes more than a prompt: control pictures, or a picture and the mask to fill."""
+
+    def control(self, kind: str, image: Image) -> Hint:
+        """The hint of a control picture (uint8, h w 3, of the size to be drawn), ``kind`` being one of ``info.controls``."""
+        ...
+
+    def inpainting(self, image: Image, mask: Image) -> Hint:
+        """The hint of a picture to be filled where ``mask`` (uint8, h w) is over 127; what lies there is not looked at."""
+        ...
+
+    def hinted(self, condition: Condition, hints: Sequence[tuple[Hint, float]]) -> Condition:
+        """The condition with hints and their weights; a weight of 0 is as if the hint were not there."""
         ...
