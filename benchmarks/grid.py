@@ -71,7 +71,7 @@ class Usual:
         self._sigmas = {cell: [level.sigma for level in levels_of(cells[cell].sampling, model.info)] for cell in CELLS}
         recipe = cells[CELLS[0]]
         top = levels_of(recipe.sampling, model.info)[0]
-        start = noise_of(recipe.seed, recipe.stages[0], recipe.sampling.rng, (4, 16, 16), top).start
+        start = noise_of(recipe.seed, recipe.start, recipe.sampling.rng, (4, 16, 16), top).start
         self._start, self._unit = torch.from_numpy(start), torch.from_numpy(start / np.float32(top.sigma))
         self._training_sigmas = model.info.sigmas
         self.threads = self._faster_threads()

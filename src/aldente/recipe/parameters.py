@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
@@ -22,7 +22,7 @@ from aldente.recipe.value import Value
 Scalar = bool | int | float | str | None
 """What a parameter can be set to; None is unset."""
 
-Kind = Literal["whole number", "number", "switch", "text", "size"]
+Kind = Literal["whole number", "number", "switch", "text", "choice", "size"]
 
 NUMBER = r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
 _KINDS: dict[type, Kind] = {int: "whole number", float: "number", bool: "switch", str: "text"}
@@ -35,7 +35,8 @@ _SIZE = re.compile(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*")
 class Parameter:
     """One thing that users may set: where it stands in the recipe, what it is called and what it may be.
 
-    ``choices`` names the registry that a text is chosen from; an ``optional`` parameter may be unset.
+    ``choices`` names the registry that a text is chosen from, ``values`` are all that a choice may be; an ``optional``
+    parameter may be unset. A parameter of a stage has its ``stage`` in the path: ``stages.redraw.mask``.
     """
 
     path: str
@@ -50,6 +51,13 @@ class Parameter:
     unit: str | None
     choices: str | None
     help: str
+    values: tuple[str, ...] = ()
+
+    @property
+    def stage(self) -> str | None:
+        """The kind of the stage that has it, or None where it is not of one kind of stage."""
+        steps = self.path.split(".")
+        return steps[1] if steps[0] == "stages" and not steps[1].isdecimal() else None
 
     @property
     def allowed(self) -> str:
@@ -58,6 +66,10 @@ class Parameter:
             return "a width and a height in px, such as 512x768"
         if self.choices == "sigmas":
             return f"{WHAT}, or unset"
+        if self.kind == "choice":
+            return f"one of {', '.join(self.values)}{', or unset' if self.optional else ''}"
+        if self.choices == "file":
+            return "a picture's file"
         what = {"switch": "true or false", "text": "text"}.get(self.kind, f"a {self.kind}{_range(self)}")
         return f"{what}, or unset" if self.optional else what
 
@@ -87,23 +99,47 @@ def _registry() -> tuple[Parameter, ...]:
 
 
 def parameters_of(value_type: type[Value], path: str = "") -> Iterator[Parameter]:
-    """The parameters on the fields of a value and of the values inside it; of a tuple of values, those of its first."""
+    """The parameters on the fields of a value and of the values inside it; of a tuple of values, those of its first.
+
+    Where the values of a tuple are of several kinds, each kind's are found by its name: ``stages.redraw.mask``.
+    """
     for name, field in value_type.model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and isinstance(facts := extra.get("parameter"), dict):
             yield _parameter(path + name, name, field, facts)
             continue
-        inner = field.annotation
-        step = f"{path}{name}."
-        if get_origin(inner) is tuple:
-            inner, step = get_args(inner)[0], f"{step}0."
-        if isinstance(inner, type) and issubclass(inner, Value):
-            yield from parameters_of(inner, step)
+        kinds = _inside(field.annotation)
+        row = f"{path}{name}."
+        if len(kinds) == 1:
+            yield from parameters_of(kinds[0], row if kinds[0] is field.annotation else f"{row}0.")
+        else:
+            yield from _parameters_of_kinds(kinds, row)
+
+
+def _parameters_of_kinds(kinds: Sequence[type[Value]], row: str) -> Iterator[Parameter]:
+    """The parameters of each kind; those that the first kinds share belong to whichever comes first."""
+    shared: set[str] = set()
+    for number, kind in enumerate(kinds):
+        name = kind.model_fields["kind"].default
+        for parameter in parameters_of(kind, f"{row}{name}."):
+            if number == 0:
+                shared.add(parameter.name)
+                yield replace(parameter, path=f"{row}0.{parameter.path.removeprefix(f'{row}{name}.')}")
+            elif parameter.name not in shared:
+                yield parameter
+
+
+def _inside(annotation: Any) -> list[type[Value]]:
+    """The values that a field holds: one, or those that its tuple may hold."""
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, Value) else []
+    return [found for inner in get_args(annotation) for found in _inside(inner)]
 
 
 def _parameter(path: str, field_name: str, field: FieldInfo, facts: dict[str, Any]) -> Parameter:
     types = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else (field.annotation,)
-    kind = next(_KINDS[t] for t in types if t in _KINDS)
+    values = tuple(value for t in types if get_origin(t) is Literal for value in get_args(t))
+    kind: Kind = "choice" if values else next(_KINDS[t] for t in types if t in _KINDS)
     bounds: dict[type, Any] = {type(rule): rule for rule in field.metadata}
     ge, le = bounds.get(annotated_types.Ge), bounds.get(annotated_types.Le)
     name = facts["name"] or field_name
@@ -120,6 +156,7 @@ def _parameter(path: str, field_name: str, field: FieldInfo, facts: dict[str, An
         unit=facts["unit"],
         choices=facts["choices"],
         help=field.description or "",
+        values=values,
     )
 
 
@@ -183,8 +220,9 @@ def parse_value(parameter: Parameter, text: str) -> Scalar:
         return None
     if parameter.kind == "text":
         return plain if parameter.choices else text
-    if parameter.kind == "switch" and plain.lower() in _SWITCH:
-        return _SWITCH[plain.lower()]
+    words = _words(parameter)
+    if spelling_of(plain) in words:
+        return words[spelling_of(plain)]
     if parameter.kind == "size" and (sides := _SIZE.fullmatch(plain)):
         return f"{int(sides[1])}x{int(sides[2])}"
     if parameter.kind in ("whole number", "number") and re.fullmatch(NUMBER, plain, re.ASCII):
@@ -194,6 +232,13 @@ def parse_value(parameter: Parameter, text: str) -> Scalar:
         if number == number.to_integral_value():
             return int(number)
     raise fault(parameter, text)
+
+
+def _words(parameter: Parameter) -> dict[str, Scalar]:
+    """The values that have names of their own, by spelling."""
+    if parameter.kind == "switch":
+        return dict(_SWITCH)
+    return {spelling_of(value): value for value in parameter.values}
 
 
 def _range(parameter: Parameter) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Self
+
+from pydantic import model_validator
 
 from aldente.recipe.field import parameter
+from aldente.recipe.stages import Base, Control, Source, Stage
 from aldente.recipe.value import Value
 
 
@@ -166,23 +169,6 @@ class Sampling(Value):
     )
 
 
-class Base(Value):
-    """The first stage: a picture from noise."""
-
-    kind: Literal["base"] = "base"
-    variation_seed: int | None = parameter(
-        None, aliases=("subseed", "var_seed"), label="Variation seed", ge=0, le=2**64 - 1, help="A second seed to lean towards."
-    )
-    variation_strength: float | None = parameter(
-        None,
-        aliases=("subseed_strength", "var_strength"),
-        label="Variation strength",
-        ge=0.0,
-        le=1.0,
-        help="How far the noise leans towards the variation seed.",
-    )
-
-
 class Recipe(Value):
     """Everything that determines a picture. Its digest is its identity: the same digest is the same picture."""
 
@@ -206,4 +192,24 @@ class Recipe(Value):
         None, label="Clip skip", ge=1, le=12, help="Which layer of the text encoder is read, from the end."
     )
     sampling: Sampling = Sampling()
-    stages: tuple[Base, ...] = (Base(),)
+    stages: tuple[Stage, ...] = (Base(),)
+    controls: tuple[Control, ...] | None = None
+
+    @model_validator(mode="after")
+    def _begins_once(self) -> Self:
+        """A recipe begins with noise or with a picture, and only there."""
+        begins = [isinstance(stage, Base | Source) for stage in self.stages]
+        if not begins or not begins[0] or any(begins[1:]):
+            raise ValueError("stages must begin with a base or a source, and have no other of these")
+        return self
+
+    @property
+    def start(self) -> Base | Source:
+        """The first stage."""
+        first = self.stages[0]
+        assert isinstance(first, Base | Source)
+        return first
+
+    def up_to(self, count: int) -> Recipe:
+        """The recipe of what the first ``count`` stages give."""
+        return self.model_copy(update={"stages": self.stages[:count]})

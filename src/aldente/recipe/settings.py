@@ -12,6 +12,7 @@ from aldente.engine.samplers.table import samplers
 from aldente.recipe.names import automatic_schedule, canonical_name, split_sampler
 from aldente.recipe.parameters import Parameter, Scalar, alias_note, fault, find_parameter, parameters, parse_value
 from aldente.recipe.recipe import Recipe
+from aldente.recipe.stages import ORDER, Control, Source
 from aldente.recipe.value import Value
 
 V = TypeVar("V", bound=Value)
@@ -107,8 +108,17 @@ def _get(recipe: Recipe, parameter: Parameter) -> Scalar:
         return f"{recipe.width}x{recipe.height}"
     value: Any = recipe
     for step in parameter.path.split("."):
-        value = value[int(step)] if step.isdecimal() else getattr(value, step)
+        value = _row(value, step) if isinstance(value, tuple) else getattr(value, step)
+        if value is None:
+            return None
     return value  # type: ignore[no-any-return]
+
+
+def _row(rows: tuple[Value, ...], step: str) -> Value | None:
+    """The row that a step of a path names: by number, or the first of a kind; None where there is none."""
+    if step.isdecimal():
+        return rows[int(step)] if int(step) < len(rows) else None
+    return next((row for row in rows if getattr(row, "kind", None) == step), None)
 
 
 def _parts(recipe: Recipe, parameter: Parameter, value: Scalar, called: str) -> dict[str, Scalar]:
@@ -133,16 +143,43 @@ def _replaced(value: V, path: Sequence[str], new: Scalar, parameter: Parameter, 
     """A copy of a value with one fact changed at a path; the types and ranges of its fields are enforced."""
     field, rest = path[0], path[1:]
     inner: Any = new
-    if rest and rest[0].isdecimal():
-        row = list(getattr(value, field))
-        row[int(rest[0])] = _replaced(row[int(rest[0])], rest[1:], new, parameter, called)
-        inner = tuple(row)
+    if field in ("stages", "controls") and rest:
+        inner = _row_replaced(getattr(value, field) or (), field, rest, new, parameter, called)
     elif rest:
         inner = _replaced(getattr(value, field), rest, new, parameter, called)
     try:
         return type(value).model_validate({name: getattr(value, name) for name in type(value).model_fields} | {field: inner})
     except ValidationError:
         raise fault(parameter if parameter.kind != "size" else find_parameter(field), new, called=called) from None
+
+
+def _row_replaced(
+    rows: tuple[Value, ...], field: str, path: Sequence[str], new: Scalar, parameter: Parameter, called: str
+) -> tuple[Value, ...]:
+    """The rows with one fact changed; the row that is to have it is put in its place where there is none yet."""
+    row = _row(rows, path[0])
+    if row is None:
+        if new is None:
+            return rows
+        row = Control() if field == "controls" else _fresh(path[0], rows)
+        rows = (*rows, row) if field == "controls" else _with_stage(rows, row)
+    changed = _replaced(row, path[1:], new, parameter, called)
+    return tuple(changed if each is row else each for each in rows)
+
+
+def _fresh(kind: str, rows: tuple[Value, ...]) -> Value:
+    """A stage of this kind with nothing set; a source keeps what was set of the base that it stands in for."""
+    stage = next(stage for stage in ORDER if stage.model_fields["kind"].default == kind)
+    kept = {name: value for name, value in dict(rows[0]).items() if name != "kind"} if stage is Source else {}
+    return stage.model_validate({name: value for name, value in kept.items() if value is not None})
+
+
+def _with_stage(rows: tuple[Value, ...], stage: Value) -> tuple[Value, ...]:
+    """The stages with one more, where it belongs; a source takes the place of the base."""
+    if isinstance(stage, Source):
+        return (stage, *rows[1:])
+    place = next((i for i, row in enumerate(rows) if ORDER.index(type(row)) > ORDER.index(type(stage))), len(rows))
+    return (*rows[:place], stage, *rows[place:])
 
 
 def _is_implying(name: str) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from aldente.engine.errors import UserError
 from aldente.engine.samplers import SamplerInfo, find_sampler
 from aldente.models.port import ModelInfo
-from aldente.recipe.recipe import Base, Recipe, Sampling
+from aldente.recipe.recipe import Recipe, Sampling
+from aldente.recipe.stages import Base, Source
 
 
 def refuse_idle(recipe: Recipe, info: ModelInfo) -> None:
     """Raise UserError where a parameter is set that cannot have an effect beside the others."""
     if recipe.clip_skip not in (None, 1):
         raise UserError(f"clip_skip is {recipe.clip_skip}, but model '{info.name}' is read at its last layer only; unset it.")
-    _refuse_half_variation(recipe.stages[0])
+    _refuse_half_variation(recipe.start)
     _refuse_idle_noise(recipe.sampling, find_sampler(recipe.sampling.sampler))
 
 
-def _refuse_half_variation(base: Base) -> None:
+def _refuse_half_variation(base: Base | Source) -> None:
     if (base.variation_seed is None) != (base.variation_strength is None):
         given, missing = ("variation_seed", "variation_strength")[:: 1 if base.variation_strength is None else -1]
         raise UserError(f"{given} is set without {missing}, so it changes nothing; set both or none.")

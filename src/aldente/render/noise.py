@@ -13,7 +13,7 @@ from aldente.engine.noise import brownian, find_rng, in_order, initial, started
 from aldente.engine.noise.steps import independent
 from aldente.engine.trajectory import StepNoise
 from aldente.engine.variation import varied
-from aldente.recipe.recipe import Base
+from aldente.recipe.stages import Base, Source
 
 
 class Noise(NamedTuple):
@@ -24,7 +24,7 @@ class Noise(NamedTuple):
     churn: StepNoise
 
 
-def noise_of(seed: int, base: Base, rng: str, shape: tuple[int, int, int], level: Level) -> Noise:
+def noise_of(seed: int, base: Base | Source, rng: str, shape: tuple[int, int, int], level: Level) -> Noise:
     """The noise of a picture of latent ``shape`` (c h w) whose run starts at ``level``.
 
     Our own source keeps one Brownian path for all steps, so that more steps refine the same picture; the sources of other

@@ -47,7 +47,7 @@ def latent_of(recipe: Recipe, model: Model) -> Asking[Latent]:
     info, sampling = model.info, recipe.sampling
     levels = levels_of(sampling, info)
     shape = (info.latent_channels, recipe.height // info.latent_scale, recipe.width // info.latent_scale)
-    noise = noise_of(recipe.seed, recipe.stages[0], sampling.rng, shape, levels[0])
+    noise = noise_of(recipe.seed, recipe.start, sampling.rng, shape, levels[0])
     options = {name: getattr(sampling, name) for name in _SAMPLER_OPTIONS}
     run = prepare(find_sampler(sampling.sampler), levels, noise.churn, options)
     refuse_idle(recipe, info)

@@ -181,7 +181,7 @@ def _passed(recipe: Recipe, model: Model) -> Asking[tuple[Latent, list[tuple[Lev
     info, sampling = model.info, recipe.sampling
     levels = levels_of(sampling, info)
     shape = (info.latent_channels, recipe.height // info.latent_scale, recipe.width // info.latent_scale)
-    noise = noise_of(recipe.seed, recipe.stages[0], sampling.rng, shape, levels[0])
+    noise = noise_of(recipe.seed, recipe.start, sampling.rng, shape, levels[0])
     passed: list[tuple[Level, Latent, Latent]] = []
     run = prepare(find_sampler(sampling.sampler), levels, noise.churn, {})
     denoise = _noting(denoiser_of(recipe, model, levels), passed)
