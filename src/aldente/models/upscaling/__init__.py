@@ -1,0 +1,1 @@
+"""What enlarges pictures: resamplers, and networks trained for it."""
