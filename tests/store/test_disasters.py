@@ -139,7 +139,7 @@ def test_contents_are_stored_once_and_healed_when_cut_short(tmp_path):
     files = Files(tmp_path)
     (first, second) = files.add([b"one", b"two"])
     path = tmp_path / first.path
-    assert first.path == f"{first.hash[:2]}/{first.hash[2:4]}/{first.hash}.png"
+    assert first.path == f"{first.hash[:2]}/{first.hash[2:4]}/{first.hash}.bin"
     written = path.stat().st_mtime_ns
     assert files.add([b"one"]) == [first]
     assert path.stat().st_mtime_ns == written
@@ -178,3 +178,17 @@ def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path):
     Files(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_kept_file_that_was_damaged_or_lost_is_told_and_healed_by_keeping_it_again(tmp_path):
+    with open_store(str(tmp_path / "a.sqlite")) as store:
+        kept = store.keep_file(b"a mask")
+        path = next((tmp_path / "a.files").glob("??/??/*.bin"))
+        path.write_bytes(b"a mosk")
+        with pytest.raises(UserError, match="is damaged"):
+            store.read_file(kept)
+        path.unlink()
+        with pytest.raises(UserError, match="cannot be read"):
+            store.read_file(kept)
+        assert store.keep_file(b"a mask") == kept
+        assert store.read_file(kept) == b"a mask"

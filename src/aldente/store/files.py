@@ -1,4 +1,4 @@
-"""Files named by their contents: ``aa/bb/<sha256>.png``. A file is either whole or not there."""
+"""Files named by their contents: ``aa/bb/<sha256>.<kind>``. A file is either whole or not there."""
 
 from __future__ import annotations
 
@@ -26,6 +26,32 @@ class StoredFile(NamedTuple):
     hash: str
     bytes: int
     path: str
+
+    @property
+    def media_type(self) -> str:
+        """What is in the file, as its name says."""
+        return MEDIA_TYPES[self.path.rpartition(".")[2]]
+
+
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "bin": "application/octet-stream",
+}
+"""By suffix. Files of other kinds (``bin``) are kept too, but no picture is."""
+
+
+def suffix_of(content: bytes) -> str:
+    """The suffix for a file of this content, told by its first bytes: a key of ``MEDIA_TYPES``."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "jpg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp"
+    return "avif" if content[4:12] in (b"ftypavif", b"ftypavis") else "bin"
 
 
 class Files:
@@ -93,7 +119,7 @@ class Files:
 
 def _named(content: bytes) -> StoredFile:
     digest = hashlib.sha256(content).hexdigest()
-    return StoredFile(digest, len(content), f"{digest[:2]}/{digest[2:4]}/{digest}.png")
+    return StoredFile(digest, len(content), f"{digest[:2]}/{digest[2:4]}/{digest}.{suffix_of(content)}")
 
 
 def _write(path: Path, content: bytes) -> None:

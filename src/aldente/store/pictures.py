@@ -59,6 +59,18 @@ def files_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoredFile
     return found
 
 
+def file_named(connection: Connection, file_hash: str) -> StoredFile | None:
+    """The file with these contents, if the store knows it."""
+    query = select(files.c.hash, files.c.bytes, files.c.path).where(files.c.hash == file_hash)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredFile(row.hash, row.bytes, row.path)
+
+
+def insert_files(connection: Connection, stored: Iterable[StoredFile]) -> None:
+    """Tell the database of files that are on the disk."""
+    add_new(connection, files, _file_rows(stored))
+
+
 def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mapping[str, StoredFile]) -> None:
     """Insert records without their scores; ``stored`` holds their files, which are on the disk, by record id."""
     makers = [provenance_row(record) for record in new]
@@ -69,7 +81,7 @@ def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mappi
         image_row(record, maker["digest"]) | {"file_hash": stored[record.id].hash if record.id in stored else None}
         for record, maker in zip(new, makers, strict=True)
     ]
-    add_new(connection, files, _file_rows(stored.values()))
+    insert_files(connection, stored.values())
     add_new(connection, recipes, [recipe_row(record) for record in new])
     add_new(connection, provenances, makers)
     add_new(connection, images, rows)
@@ -79,7 +91,7 @@ def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mappi
 
 def _file_rows(stored: Iterable[StoredFile]) -> list[Fields]:
     created = now()
-    return [{**file._asdict(), "media_type": "image/png", "created": created} for file in stored]
+    return [{**file._asdict(), "media_type": file.media_type, "created": created} for file in stored]
 
 
 def add_scores(connection: Connection, quality: Mapping[str, Sequence[Score]]) -> None:
@@ -89,7 +101,7 @@ def add_scores(connection: Connection, quality: Mapping[str, Sequence[Score]]) -
 
 def replace_file(connection: Connection, record_id: str, file: StoredFile) -> None:
     """Give a picture whose file was lost its new one."""
-    add_new(connection, files, _file_rows([file]))
+    insert_files(connection, [file])
     connection.execute(update(images).where(images.c.id == record_id).values(file_hash=file.hash))
 
 

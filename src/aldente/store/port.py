@@ -69,6 +69,17 @@ class Store(Protocol):
         """The file of a picture; raises UserError when it is missing or damaged."""
         ...
 
+    def keep_file(self, data: bytes) -> str:
+        """Keep a file that recipes refer to, such as a source picture or a mask, and return its SHA-256.
+
+        Keeping it again changes nothing.
+        """
+        ...
+
+    def read_file(self, file_hash: str) -> bytes:
+        """The contents of any file of the store, kept or a picture's; raises UserError when it is missing or damaged."""
+        ...
+
     def add_scores(self, record_id: str, scores: Sequence[Score]) -> None:
         """Add what metrics said about a picture; a metric and version that is there already stays as it is."""
         ...

@@ -75,8 +75,9 @@ class Score(Value):
 class Record(Value):
     """One picture (or one failed attempt at it) and all that is known about it.
 
-    ``image_hash`` is of the pixels, ``file_hash`` of the file that holds them (set by the store), ``parents`` are the image
-    hashes of the pictures that it was made from. A record either has an ``image_hash`` or says why it ``failed``.
+    ``image_hash`` is of the pixels, ``file_hash`` of the file that holds them (set by the store), ``parents`` are the file
+    hashes of the pictures that it was made from, as its recipe names them. A record either has an ``image_hash`` or says why
+    it ``failed``.
     """
 
     id: str
@@ -100,6 +101,13 @@ class Record(Value):
         if (self.image_hash is None) == (self.failed is None):
             raise ValueError("a record has either an image_hash or a reason why it failed")
         return self
+
+
+def sources(recipe: Recipe) -> tuple[str, ...]:
+    """The hashes of the files that a recipe starts from, is masked or controlled by, each once."""
+    rows = [*recipe.stages, *(recipe.controls or ())]
+    named = [getattr(row, field, "") for row in rows for field in ("image", "mask")]
+    return tuple(dict.fromkeys(name for name in named if name))
 
 
 def image_hash(image: Any) -> str:
@@ -132,7 +140,7 @@ def picture(
     preset: str | None = None,
     parents: Sequence[str] = (),
 ) -> Record:
-    """The record of a drawn ``image`` (uint8, h w 3)."""
+    """The record of a drawn ``image`` (uint8, h w 3); ``parents`` come after the recipe's own sources."""
     digest, pixels = recipe.digest(), image_hash(image)
     return Record(
         id=record_id(digest, provenance.model_fingerprint, pixels),
@@ -147,7 +155,7 @@ def picture(
         plan=plan,
         study=study,
         preset=preset,
-        parents=tuple(parents),
+        parents=tuple(dict.fromkeys((*sources(recipe), *parents))),
     )
 
 

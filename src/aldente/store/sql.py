@@ -86,6 +86,21 @@ class SqlStore:
             raise UserError(f"picture {record.id} has no file in store {self.where}; {why}")
         return self._files.read(file)
 
+    def keep_file(self, data: bytes) -> str:
+        """Keep a file that recipes refer to; its SHA-256. See ``Store.keep_file``."""
+        (file,) = self._files.add([data])
+        with self._database.writing() as connection:
+            pictures.insert_files(connection, [file])
+        return file.hash
+
+    def read_file(self, file_hash: str) -> bytes:
+        """The contents of any file of the store; raises UserError when it is missing or damaged."""
+        with self._database.reading() as connection:
+            file = pictures.file_named(connection, file_hash)
+        if file is None:
+            raise UserError(f"file {file_hash} is not in store {self.where}; give the file itself, or another --store.")
+        return self._files.read(file)
+
     def find(self, recipe_digest: str, model_fingerprint: str) -> Record | None:
         """The newest picture of a recipe by these weights, if there is one."""
         return self.find_many([recipe_digest], model_fingerprint).get(recipe_digest)

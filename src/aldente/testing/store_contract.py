@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Guidance, Recipe, Sampling
+from aldente.recipe.stages import Control, Redraw, Source
 from aldente.store.entries import Filter, PresetEntry, StudyEntry, StudyRow
 from aldente.store.png import png_bytes, read_png
 from aldente.store.port import Store
@@ -186,6 +188,25 @@ class StoreContract:
         assert store.failures() == [other]
         with pytest.raises(UserError, match="no such sampler"):
             store.image_bytes(other)
+
+    def test_files_that_recipes_refer_to_are_kept_once(self, store: Store) -> None:
+        data = png_bytes(pixels(5))
+        kept = store.keep_file(data)
+        assert kept == hashlib.sha256(data).hexdigest()
+        assert store.keep_file(data) == kept
+        assert store.read_file(kept) == data
+        stored = store.save(*drawn(recipe(1)))
+        assert stored.file_hash is not None
+        assert store.read_file(stored.file_hash) == store.image_bytes(stored)
+        with pytest.raises(UserError, match=r"file 0+ is not in store"):
+            store.read_file("0" * 64)
+
+    def test_a_picture_has_the_files_of_its_recipe_as_parents(self, store: Store) -> None:
+        source, mask = store.keep_file(png_bytes(pixels(5))), store.keep_file(png_bytes(pixels(6)))
+        stages = (Source(image=source), Redraw.model_validate({"mask": mask}))
+        stored = store.save(*drawn(recipe(1).model_copy(update={"stages": stages, "controls": (Control(image=source),)})))
+        assert stored.parents == (source, mask)
+        assert store.get(stored.id).parents == (source, mask)
 
     def test_scores_are_added_once(self, store: Store) -> None:
         stored = store.save(*drawn(recipe(1)))
