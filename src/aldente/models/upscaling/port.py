@@ -13,7 +13,7 @@ class UpscalerInfo:
     """Facts about an upscaler.
 
     ``space`` is where it works: on pixels, or on latents, which the renderer resamples itself. ``factor`` is the one factor
-    that a network was trained for, None where any size is as good. ``fingerprint`` is the SHA-256 of its weights, if it has any.
+    that a network was trained for, None where any size is as good. ``fingerprint`` is the SHA-256 of its weights, if any.
     """
 
     name: str
@@ -34,5 +34,5 @@ class Upscaler(Protocol):
         ...
 
     def enlarge(self, image: Image, width: int, height: int) -> Image:
-        """The picture (uint8, h w 3) at exactly ``width`` x ``height``; a network runs as often as it takes, then is resampled."""
+        """The picture (uint8, h w 3) at exactly ``width`` x ``height``; networks run as often as needed, then it is resampled."""
         ...
