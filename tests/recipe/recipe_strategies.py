@@ -14,6 +14,8 @@ CHOICES = {
     "schedule": st.sampled_from([info.name for info in schedules()]),
     "sigmas": st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=12, unique=True).map(lambda s: sigmas_text(sorted(s)[::-1])),
     "rng": st.sampled_from(["aldente", "nv", "cpu"]),
+    "upscaler": st.sampled_from(["lanczos", "latent", "pastina-4x"]),
+    "file": st.sampled_from(["a" * 64, "0123456789abcdef" * 4]),
     "model": st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True),
 }
 
@@ -21,11 +23,14 @@ CHOICES = {
 def values_of(parameter):
     """Values that a parameter may take."""
     if parameter.choices:
-        return CHOICES[parameter.choices]
+        values = CHOICES[parameter.choices]
+        return st.none() | values if parameter.optional and parameter.choices != "sigmas" else values
     if parameter.kind == "whole number":
         values = st.integers(int(parameter.ge), int(parameter.le))
     elif parameter.kind == "number":
         values = st.floats(parameter.ge, 1000.0 if parameter.le is None else parameter.le)
+    elif parameter.kind == "choice":
+        values = st.sampled_from(parameter.values)
     elif parameter.kind == "switch":
         values = st.booleans()
     elif parameter.kind == "size":

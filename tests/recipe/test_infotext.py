@@ -105,14 +105,42 @@ def test_a_picture_of_another_program_is_understood():
         "Negative prompt: blurry\nbad hands\n"
         "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7.0, Seed: 1234, Size: 512x768, Model hash: 6ce0161689, "
         'Model: v1-5-pruned-emaonly, Clip skip: 2, ENSD: 31337, Lora hashes: "ink: 1234, oil: 5678", Hires upscale: 2, '
-        "Version: v1.9.4"
+        "Hires upscaler: Latent, Denoising strength: 0.6, Version: v1.9.4"
     )
     assert (recipe.prompt, recipe.negative) == ("a (red:1.2) apple\non a table", "blurry\nbad hands")
     said = {p.name: get_parameter(recipe, p.name) for p in parameters()}
     assert (said["steps"], said["sampler"], said["schedule"], said["cfg"]) == (20, "dpmpp_2m", "karras", 7.0)
     assert (said["seed"], said["size"], said["model"], said["clip_skip"]) == (1234, "512x768", "v1-5-pruned-emaonly", 2)
     assert said["rng"] == "nv"
-    assert unmapped == {"ENSD": "31337", "Lora hashes": "ink: 1234, oil: 5678", "Hires upscale": "2"}
+    assert (said["upscale_by"], said["upscaler"], said["hires_denoise"], said["denoise"]) == (2.0, "Latent", 0.6, None)
+    assert unmapped == {"ENSD": "31337", "Lora hashes": "ink: 1234, oil: 5678"}
+
+
+def test_stages_stand_under_the_keys_that_a1111_has_for_them():
+    hires = set_parameters(Recipe(), {"upscale_by": 2, "upscaler": "latent", "hires_denoise": 0.6, "hires_steps": 8})
+    assert "Hires upscale: 2, Hires upscaler: latent, " in written(hires)
+    assert "Denoising strength: 0.6" in written(hires)
+    redrawn = set_parameters(Recipe(), {"image": "a" * 64, "denoise": 0.4, "mask": "b" * 64, "upscale_by": 4})
+    assert "Denoising strength: 0.4, Mask: " in written(redrawn)
+    assert "Postprocess upscale by: 4, Postprocess upscaler: lanczos" in written(redrawn)
+    controlled = set_parameters(Recipe(), {"control_image": "c" * 64, "control_weight": 0.5})
+    assert 'ControlNet 0: "Module: none, Model: canny, Weight: 0.5, ' in written(controlled)
+    for recipe in (hires, redrawn, controlled):
+        assert recipe_from_infotext(written(recipe)) == (recipe, {})
+
+
+def test_hires_fix_without_a_strength_has_a1111s():
+    recipe, _ = recipe_from_infotext("x\nSteps: 20, Sampler: Euler, Seed: 1, Hires upscale: 1.5, Hires steps: 0")
+    assert [stage.kind for stage in recipe.stages] == ["base", "resize", "refine"]
+    assert (get_parameter(recipe, "hires_denoise"), get_parameter(recipe, "hires_steps")) == (0.7, None)
+    recipe, _ = recipe_from_infotext("x\nSteps: 20, Sampler: Euler, Seed: 1, Hires resize: 640x768, Seed resize from: 512x512")
+    assert (get_parameter(recipe, "upscale_width"), get_parameter(recipe, "upscale_height")) == (640, 768)
+    assert (get_parameter(recipe, "seed_width"), get_parameter(recipe, "seed_height")) == (512, 512)
+
+
+def test_a_control_of_another_program_is_named_as_not_understood():
+    odd = 'Steps: 1, Seed: 1, Size: 8x8, ControlNet 0: "Module: canny, Model: control_v11p [d14c016b], Weight: much"'
+    assert list(recipe_from_infotext(odd)[1]) == ["ControlNet 0"]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,15 @@ class Twins(Value):
 
 def test_every_parameter_of_the_recipe_is_in_the_registry_once():
     paths = [p.path for p in parameters()]
-    assert len(set(paths)) == len(paths) == 32
-    assert {"seed", "sampling.guidance.scale", "stages.0.variation_seed", "size"} <= set(paths)
+    assert len(set(paths)) == len(paths) == 82
+    assert {
+        "seed",
+        "sampling.guidance.scale",
+        "stages.0.variation_seed",
+        "stages.redraw.mask",
+        "controls.0.weight",
+        "size",
+    } <= set(paths)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +154,39 @@ def test_what_is_set_is_what_is_got_and_nothing_else_changes(recipe, data, known
     touched = {known.name, "size"} | ({"width", "height"} if known.name == "size" else set())
     for other in parameters():
         if other.name not in touched:
-            assert get_parameter(changed, other.name) == get_parameter(recipe, other.name)
+            before = get_parameter(recipe, other.name)
+            absent = before is None and _row(other) == _row(known)
+            assert get_parameter(changed, other.name) in ((other.default, None) if absent else (before,))
+
+
+def _row(parameter):
+    """The stage or control that has a parameter: it comes to be, with its defaults, when one of its parameters is set."""
+    return parameter.path.split(".")[:2] if parameter.path.startswith(("stages.", "controls.")) else None
+
+
+def test_a_stage_that_is_set_comes_where_it_belongs():
+    recipe = set_parameters(Recipe(), {"tile_steps": 4, "denoise": 0.3, "upscale_by": 2, "extend_top": 16, "hires_cfg": 3})
+    assert [stage.kind for stage in recipe.stages] == ["base", "extend", "redraw", "resize", "refine", "tiles"]
+    from_file = set_parameters(recipe, {"image": "a" * 64, "variation_seed": 3})
+    assert [stage.kind for stage in from_file.stages] == ["source", "extend", "redraw", "resize", "refine", "tiles"]
+    assert get_parameter(set_parameter(recipe, "variation_seed", 3), "variation_seed") == 3
+    assert get_parameter(set_parameter(set_parameter(recipe, "variation_seed", 3), "image", "b" * 64), "variation_seed") == 3
+    assert set_parameter(Recipe(), "hires_prompt", None) == Recipe()
+    assert [stage.kind for stage in recipe.up_to(3).stages] == ["base", "extend", "redraw"]
+    assert recipe.start == Recipe().start != from_file.start
+
+
+def test_a_recipe_begins_once():
+    with pytest.raises(UserError, match="must begin with a base or a source"):
+        recipe_from({"stages": [{"kind": "redraw"}]})
+    with pytest.raises(UserError, match="must begin with a base or a source"):
+        recipe_from({"stages": [{"kind": "base"}, {"kind": "base"}]})
+
+
+def test_a_choice_is_one_of_its_values_in_any_spelling():
+    assert parse_value(find_parameter("masked_content"), "Latent noise") == "latent_noise"
+    with pytest.raises(UserError, match="tile_mode is 'spiral'; it must be one of blend, linear, chess"):
+        set_parameter(Recipe(), "tile_mode", "spiral")
 
 
 @given(recipes())

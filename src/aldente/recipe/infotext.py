@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydantic import Field
 
 from aldente.engine.errors import UserError
+from aldente.recipe.infotext_stages import controls_in, stage_fields, stage_settings
 from aldente.recipe.names import title_of
 from aldente.recipe.parameters import Scalar, find_parameter, spelling_of, text_of
 from aldente.recipe.recipe import Recipe
@@ -73,6 +75,7 @@ def to_infotext(recipe: Recipe, *, model_hash: str, version: str, extras: Mappin
     fields |= {key: _field(recipe, name) for key, name in (_MODEL | _REST).items()}
     if recipe.clip_skip == 1:
         fields["Clip skip"] = None
+    fields |= stage_fields(recipe)
     fields |= {key: None if value is None else _plain(value) for key, value in (extras or {}).items()}
     fields["Version"] = version
     written = ", ".join(_written(key, value) for key, value in fields.items() if value is not None)
@@ -107,15 +110,18 @@ def recipe_from_infotext(text: str) -> tuple[Recipe, dict[str, str]]:
         recipe = set_parameter(recipe, "schedule", "uniform")
     if "Seed" in said.fields:
         recipe = set_parameter(recipe, "rng", "nv")
-    unmapped: dict[str, str] = {}
-    for key, value in said.fields.items():
-        name = _PARAMETERS.get(spelling_of(key))
-        try:
-            recipe = recipe if name is None else set_parameter(recipe, name, _ours(name, value))
-        except UserError:
-            name = None
-        if name is None and spelling_of(key) not in _NO_PARAMETER:
-            unmapped[key] = value
+    plain = (
+        (key, _PARAMETERS[spelling_of(key)], value) for key, value in said.fields.items() if spelling_of(key) in _PARAMETERS
+    )
+    understood: set[str] = set()
+    for key, name, value in (*plain, *stage_settings(said.fields)):
+        with suppress(UserError):
+            recipe = set_parameter(recipe, name, _ours(name, value))
+            understood.add(key)
+    if controls := controls_in(said.fields):
+        recipe = recipe.model_copy(update={"controls": tuple(controls.values())})
+        understood |= controls.keys()
+    unmapped = {key: v for key, v in said.fields.items() if key not in understood and spelling_of(key) not in _NO_PARAMETER}
     return recipe, unmapped
 
 

@@ -144,7 +144,7 @@ def _replaced(value: V, path: Sequence[str], new: Scalar, parameter: Parameter, 
     field, rest = path[0], path[1:]
     inner: Any = new
     if field in ("stages", "controls") and rest:
-        inner = _row_replaced(getattr(value, field) or (), field, rest, new, parameter, called)
+        inner = _row_replaced(getattr(value, field) or (), field, rest, new, parameter, called) or None
     elif rest:
         inner = _replaced(getattr(value, field), rest, new, parameter, called)
     try:
@@ -196,10 +196,10 @@ def _fault_in(location: tuple[int | str, ...], found: object, message: str) -> s
     if path in known:
         return str(fault(known[path], found))
     try:
-        note = alias_note(str(location[-1]))
+        note = alias_note(str(location[-1])) if location else ""
     except UserError:
         note = ""
-    return f"{path}: {message[0].lower()}{message[1:]}.{' ' if note else ''}{note}"
+    return f"{path or 'the recipe'}: {message[0].lower()}{message[1:]}.{' ' if note else ''}{note}"
 
 
 def _raise(faults: list[str]) -> None:
