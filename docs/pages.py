@@ -12,7 +12,7 @@ from aldente.engine.schedules.table import ScheduleInfo, build_schedule, schedul
 from aldente.interface.cli import COMMANDS
 from aldente.interface.options import option_name
 from aldente.quality.metric import Metric
-from aldente.quality.table import METRICS
+from aldente.quality.table import COMPARISONS, METRICS, SPREADS
 from aldente.recipe.parameters import Parameter, find_parameter, parameters, text_of
 from aldente.recipe.presets import Preset, folklore
 
@@ -163,10 +163,13 @@ def metrics_page() -> str:
     """Every metric with its unit and what change of it is noticeable."""
     return _page(
         "Metrics",
-        "What aldente measures on pictures. The first five compare two pictures. The others are read off one picture and"
-        " judged in pairs: the same prompt and seed at two settings. *Noticeable* is the change that counts as one. No sign"
-        " says that a picture is good: signs say that it got worse than its pair.",
+        f"What aldente measures on pictures. The first {len(COMPARISONS)} compare two pictures. The others are read off one"
+        " picture and judged in pairs: the same prompt and seed at two settings. *Noticeable* is the change that counts as"
+        " one. No sign says that a picture is good: signs say that it got worse than its pair.",
         _table(("name", "what", "unit", "worse is", "noticeable", "how"), map(_metric, METRICS)),
+        "## Of several pictures",
+        "How different the pictures of one prompt are over seeds.",
+        _table(("name", "what", "unit", "how"), [(f"`{s.name}`", s.title, s.unit, _words(s.compute)) for s in SPREADS]),
         "Keys in brackets are in [references.bib](references.bib).",
     )
 

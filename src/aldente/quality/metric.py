@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,9 +61,20 @@ class Sign:
         return change if self.worse == "more" else -change
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A metric of a set of pictures of one size, such as those of one prompt over seeds: how different they are."""
+
+    name: str
+    version: int
+    title: str
+    unit: str
+    compute: Callable[[Sequence[Image]], float]
+
+
 Metric = Comparison | Sign
 
 
-def key(metric: Metric) -> str:
+def key(metric: Metric | Spread) -> str:
     """The name under which a score is stored: ``psnr@1``. A changed computation is a new version, never the same key."""
     return f"{metric.name}@{metric.version}"

@@ -7,8 +7,11 @@ from scipy import ndimage
 
 from aldente.quality.metric import Image, Mask, Plane, Tensor
 
-_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-_WHITE = _XYZ.sum(axis=1)
+XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+"""From linear sRGB to CIE XYZ under D65."""
+
+WHITE = XYZ.sum(axis=1)
+"""XYZ of white."""
 
 
 def luma(image: Image) -> Plane:
@@ -25,11 +28,20 @@ def saturation(image: Image) -> Plane:
     return share
 
 
+def linear_light(image: Image) -> Tensor:
+    """Light of each channel, 0..1, ``h w 3``: sRGB without its transfer curve."""
+    encoded = image.astype(np.float64) / 255.0
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
 def lab(image: Image) -> Tensor:
     """CIE L*a*b* of sRGB under D65, ``h w 3`` [CIE 15:2004]."""
-    encoded = image.astype(np.float64) / 255.0
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    ratio = (linear @ _XYZ.T) / _WHITE
+    return lab_of(linear_light(image))
+
+
+def lab_of(linear: Tensor) -> Tensor:
+    """CIE L*a*b* of linear sRGB under D65, ``h w 3``."""
+    ratio = (linear @ XYZ.T) / WHITE
     bent = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = bent[..., 0], bent[..., 1], bent[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=2)

@@ -30,6 +30,12 @@ def detail(image: Image) -> float:
     return float(np.sqrt((fine(luma(image)) ** 2).mean()))
 
 
+def high_band(image: Image) -> float:
+    """Share of the variance of luma that a blur of 1 px removes, 0..1: falls with blur whatever the contrast."""
+    plane = luma(image)
+    return float((fine(plane) ** 2).mean() / max(float(plane.var()), 1.0))
+
+
 def fine(plane: Plane) -> Plane:
     """The high band of a plane: what a Gaussian of sigma 1 removes."""
     band: Plane = plane - ndimage.gaussian_filter(plane, 1.0)

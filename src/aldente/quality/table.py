@@ -7,11 +7,12 @@ amount .35, a lattice of +-2 steps. ``tests/quality/test_doses.py`` holds them t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from aldente.engine.errors import unknown
-from aldente.quality import clipping, colour, noise, reference, seams, sharpness, structure
-from aldente.quality.metric import Comparison, Image, Metric, Sign, key
+from aldente.quality import clipping, colour, diversity, flip, noise, reference, seams, sharpness, structure
+from aldente.quality.metric import Comparison, Image, Metric, Sign, Spread, key
 
 _reference = partial(Comparison, version=1, kind="reference")
 _flaw = partial(Sign, version=1, kind="flaw", worse="more")
@@ -24,6 +25,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     _reference(name="ssim", title="structural similarity", unit="", better="higher", compute=reference.ssim),
     Comparison(name="composition", version=1, kind="structure", title="composition shift", unit="", better="lower",
                compute=structure.composition),
+    _reference(name="flip", title="FLIP", unit="", better="lower", compute=flip.flip),
 )
 
 SIGNS: tuple[Sign, ...] = (
@@ -45,12 +47,24 @@ SIGNS: tuple[Sign, ...] = (
          compute=sharpness.detail),
     Sign(name="tenengrad", version=1, kind="content", title="Tenengrad", unit="", worse="less", noticeable=5000.0,
          compute=sharpness.tenengrad),
+    Sign(name="high_band", version=1, kind="content", title="share of energy in the high band", unit="share", worse="less",
+         noticeable=0.01, compute=sharpness.high_band),
+)
+
+SPREADS: tuple[Spread, ...] = (
+    Spread(name="layout_diversity", version=1, title="diversity of layout", unit="L*", compute=diversity.layout_diversity),
+    Spread(name="palette_diversity", version=1, title="diversity of palette", unit="Lab", compute=diversity.palette_diversity),
 )
 # fmt: on
 
 METRICS: tuple[Metric, ...] = (*COMPARISONS, *SIGNS)
 
 FLAWS: tuple[Sign, ...] = tuple(sign for sign in SIGNS if sign.kind == "flaw")
+
+
+def spreads(images: Sequence[Image]) -> dict[str, float]:
+    """How different pictures of one prompt are, by the key of each metric; raises ``UserError`` for fewer than two."""
+    return {key(entry): entry.compute(images) for entry in SPREADS}
 
 
 def metric(name: str) -> Metric:
