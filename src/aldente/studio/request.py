@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from aldente.engine.errors import UserError
-from aldente.models.port import Model
+from aldente.models.port import Model, ModelInfo
+from aldente.models.upscaling.table import find_upscaler
 from aldente.recipe.parameters import Scalar, find_parameter
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import checked, set_parameters
+from aldente.recipe.stages import Refine, Resize, Tiles
 from aldente.render.render import check_size
 from aldente.studio.presets import under_preset, with_schedule
+from aldente.studio.sources import size_for, with_files_kept
 from aldente.studio.workbench import Workbench
 
 AUTO = "auto"
 """The name of the preset that is picked for the prompt."""
+
+NO_UPSCALER = "none"
+"""What is asked for where the picture is to stay as large as it is drawn."""
+
+DRAWS_FROM_PICTURE = frozenset({"redraw", "resize", "refine", "tiles"})
+"""The stages any of which gives a picture to start from something to do."""
 
 RANDOM = frozenset({"random", "-1"})
 
@@ -25,14 +34,17 @@ def resolve(
     *,
     preset: str | None = None,
     listen: Callable[[str], None] = lambda _: None,
+    finished: bool = False,
 ) -> Recipe:
     """The complete recipe of what was set: our defaults, the model's size, the preset, and on top what the user said.
 
     A sampler without a schedule takes the schedule that its users expect; a seed of 'random' or -1 is drawn. The preset
-    'auto' is picked for the prompt; ``listen`` is told what was picked and why.
+    'auto' is picked for the prompt; ``listen`` is told what was picked and why. A picture to start from is redrawn at its own
+    size where nothing else is asked. ``finished`` pictures are enlarged by the upscaler that belongs to the model, if any.
     Raises UserError that lists every fault.
     """
     said = with_schedule({find_parameter(name).name: value for name, value in settings.items()})
+    said = with_files_kept(bench.store, with_upscaler(said))
     if is_random(said.get("seed")):
         said["seed"] = bench.draw_seed()
     recipe = set_parameters(Recipe(), {name: said[name] for name in ("model",) if name in said})
@@ -47,9 +59,41 @@ def resolve(
         listen(f"preset {pick.preset} ({pick.basis}): {pick.why}")
     elif preset is not None:
         recipe = under_preset(bench.store, preset, recipe, model)
-    recipe = checked(set_parameters(recipe, said))
+    said = with_source(bench, said, model.info)
+    recipe = checked(set_parameters(recipe, {name: value for name, value in said.items() if value != NO_UPSCALER}))
     check_size(recipe, model.info)
-    return recipe
+    return enlarged(recipe, model.info) if finished and said.get("upscaler") != NO_UPSCALER else recipe
+
+
+def with_upscaler(said: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The settings with the upscaler by its one name; 'none' stays what it is. Raises UserError when there is none such."""
+    name = said.get("upscaler")
+    if not isinstance(name, str) or name.strip().lower() == NO_UPSCALER:
+        return {**said, "upscaler": NO_UPSCALER} if isinstance(name, str) else dict(said)
+    return {**said, "upscaler": find_upscaler(name).name}
+
+
+def with_source(bench: Workbench, said: Mapping[str, Scalar], info: ModelInfo) -> dict[str, Scalar]:
+    """The settings with what goes without saying for a picture to start from: its size, and that it is redrawn."""
+    image = said.get("image")
+    if not isinstance(image, str) or not image:
+        return dict(said)
+    filled = dict(said)
+    if not {"width", "height", "size"} & said.keys():
+        filled["width"], filled["height"] = size_for(bench.picture(image), info)
+        filled.setdefault("fit", "crop")
+    if not any(find_parameter(name).stage in DRAWS_FROM_PICTURE for name in said):
+        filled["denoise"] = find_parameter("denoise").default
+    return filled
+
+
+def enlarged(recipe: Recipe, info: ModelInfo) -> Recipe:
+    """The recipe with the model's own upscaler at its end, unless it has a size of its own in mind."""
+    if info.upscaler is None or any(isinstance(stage, Resize | Refine | Tiles) for stage in recipe.stages):
+        return recipe
+    factor = find_upscaler(info.upscaler).factor
+    scale = None if factor is None else float(factor)
+    return recipe.model_copy(update={"stages": (*recipe.stages, Resize(scale=scale, upscaler=info.upscaler))})
 
 
 def is_random(seed: Scalar) -> bool:

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aldente
-from aldente.models.port import Model
+from aldente.models.port import Image, Model
 from aldente.models.table import find_model
+from aldente.models.upscaling.port import Upscaler
+from aldente.models.upscaling.table import find_upscaler
 from aldente.store import open_store
 from aldente.store.port import Store
 from aldente.store.record import Provenance, now
+from aldente.studio.sources import picture_of
 
 SEED_BITS = 32
 """Drawn seeds are as long as A1111's, so that other programs can be given them."""
@@ -29,12 +32,24 @@ class Workbench:
     now: Callable[[], str] = now
     draw_seed: Callable[[], int] = field(default=lambda: secrets.randbits(SEED_BITS))
     _loaded: dict[str, Model] = field(default_factory=dict)
+    _upscalers: dict[str, Upscaler] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
         """The model of that name, loaded once; raises UserError when there is none."""
         if name not in self._loaded:
             self._loaded[name] = self.load(name)
         return self._loaded[name]
+
+    def upscaler(self, name: str) -> Upscaler:
+        """The upscaler of that name, loaded once; raises UserError when there is none."""
+        entry = find_upscaler(name)
+        if entry.name not in self._upscalers:
+            self._upscalers[entry.name] = entry.load(None)
+        return self._upscalers[entry.name]
+
+    def picture(self, file_hash: str) -> Image:
+        """The pixels of a picture that is kept in the store; raises UserError when it is missing or damaged."""
+        return picture_of(self.store.read_file(file_hash), f"the picture {file_hash[:8]}")
 
     def provenance(self, model: Model) -> Provenance:
         """What a picture drawn now by ``model`` comes from."""
