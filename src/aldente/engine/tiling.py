@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 from array_api_compat import array_namespace, device
 
-from aldente.engine.conditioning import mixed
 from aldente.engine.denoise import Asking, Denoiser, Estimate, Latent, together
 from aldente.engine.errors import UserError
 from aldente.engine.levels import Level
+
+Group = Callable[[Sequence[Latent], Level], Asking[list[Estimate]]]
+"""The estimates of several tiles, asked in one go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,15 @@ def strips(length: int, size: int, overlap: int, *, wraps: bool = False) -> tupl
     else:
         gaps = math.ceil((length - size) / stride)
         starts = [round(i * (length - size) / max(gaps, 1)) for i in range(gaps + 1)]
+    return _weighed(starts, size, length)
+
+
+def enlarged(places: Sequence[Strip], factor: int, length: int) -> tuple[Strip, ...]:
+    """The same strips on an axis ``factor`` times as fine, ``length`` in all."""
+    return _weighed([place.start * factor for place in places], len(places[0].weights) * factor, length)
+
+
+def _weighed(starts: Sequence[int], size: int, length: int) -> tuple[Strip, ...]:
     # The tent never reaches zero: a pixel under one tile only must keep its weight.
     tent = [float(min(i + 1, size - i)) for i in range(size)]
     total = [0.0] * length
@@ -71,60 +80,69 @@ def tiling(height: int, width: int, size: int, overlap: int, *, wraps: bool = Fa
     return Tiling(height=height, width=width, rows=rows, columns=columns)
 
 
+def side_by_side(denoise: Denoiser) -> Group:
+    """``denoise`` for each tile, all of them asked at the same time."""
+    return lambda tiles, level: together([denoise(tile, level) for tile in tiles])
+
+
 def tiled(denoise: Denoiser, plan: Tiling) -> Denoiser:
     """The denoiser that asks ``denoise`` about all tiles in one go and blends the answers [Bar-Tal 2023].
 
     Guide outside of it where the guidance remembers: ``guided(combine, tiled(cond, plan), tiled(uncond, plan))``.
     """
+    return tiled_in_groups(side_by_side(denoise), plan, len(plan.rows) * len(plan.columns))
+
+
+def tiled_in_groups(ask: Group, plan: Tiling, count: int) -> Denoiser:
+    """As ``tiled``, ``count`` tiles at a time: what is alive at once does not grow with the picture, but for the latent."""
+    places = [(row, column) for row in plan.rows for column in plan.columns]
+    groups = [places[first : first + count] for first in range(0, len(places), count)]
 
     def denoise_tiles(x: Latent, level: Level) -> Asking[Estimate]:
-        around = _extended(_extended(x, 2, _reach(plan.rows)), 3, _reach(plan.columns))
-        tiles = [around[:, :, row.start : row.stop, column.start : column.stop] for row in plan.rows for column in plan.columns]
-        estimates = yield from together([denoise(tile, level) for tile in tiles])
-        return mixed(estimates, lambda answers: _blended(answers, plan))
+        around = extended(extended(x, 2, _reach(plan.rows)), 3, _reach(plan.columns))
+        xp = array_namespace(x)
+        clean = base = xp.zeros_like(around)
+        for group in groups:
+            tiles = [around[:, :, row.start : row.stop, column.start : column.stop] for row, column in group]
+            estimates = yield from ask(tiles, level)
+            if base is clean and any(estimate.base is not estimate.clean for estimate in estimates):
+                base = xp.asarray(clean, copy=True)
+            for (row, column), estimate in zip(group, estimates, strict=True):
+                _lay(clean, estimate.clean, row, column)
+                if base is not clean:
+                    _lay(base, estimate.base, row, column)
+        blended = _folded(clean, plan)
+        return Estimate(blended, blended if base is clean else _folded(base, plan))
 
     return denoise_tiles
 
 
-def _blended(tiles: Sequence[Latent], plan: Tiling) -> Latent:
-    """The weighted tiles, row by row of the grid, laid on one canvas."""
-    across = len(plan.columns)
-    lines = [tiles[i : i + across] for i in range(0, len(tiles), across)]
-    return _laid([_laid(line, plan.columns, 3, plan.width) for line in lines], plan.rows, 2, plan.height)
-
-
-def _laid(parts: Sequence[Latent], places: Sequence[Strip], axis: int, length: int) -> Latent:
-    """The sum of the parts, weighted and padded to their places along ``axis``; beyond the end begins the start."""
-    xp, reach = array_namespace(parts[0]), _reach(places)
-
-    def weighted(part: Latent, place: Strip) -> Latent:
-        weights = xp.asarray(place.weights, dtype=part.dtype, device=device(part))
-        return _padded(part * xp.reshape(weights, (-1, 1) if axis == 2 else (1, -1)), axis, place.start, reach)
-
-    total = reduce(add, map(weighted, parts, places))
-    if reach == length:
-        return total
-    beyond = _padded(_slice(total, axis, length, reach), axis, 0, length)
-    return _slice(total, axis, 0, length) + beyond
-
-
-def _reach(places: Sequence[Strip]) -> int:
-    return max(place.stop for place in places)
-
-
-def _extended(x: Latent, axis: int, reach: int) -> Latent:
-    """``x`` continued along ``axis`` with its own beginning, up to ``reach``."""
+def extended(x: Latent, axis: int, reach: int) -> Latent:
+    """``x`` continued along ``axis`` (2 or 3) with its own beginning, up to ``reach``."""
     missing = reach - x.shape[axis]
     return array_namespace(x).concat([x, _slice(x, axis, 0, missing)], axis=axis) if missing else x
 
 
-def _padded(x: Latent, axis: int, before: int, length: int) -> Latent:
-    """``x`` with zeros before and after it along ``axis``, ``length`` in all."""
-    xp = array_namespace(x)
-    sizes = (before, length - before - x.shape[axis])
-    shapes = [tuple(size if i == axis else n for i, n in enumerate(x.shape)) for size in sizes]
-    front, back = (xp.zeros(shape, dtype=x.dtype, device=device(x)) for shape in shapes)
-    return xp.concat([front, x, back], axis=axis)
+def _lay(canvas: Latent, tile: Latent, row: Strip, column: Strip) -> None:
+    """Add the weighted tile to ``canvas``, which is this module's own."""
+    xp = array_namespace(tile)
+    down, across = (xp.asarray(place.weights, dtype=tile.dtype, device=device(tile)) for place in (row, column))
+    window = (slice(None), slice(None), slice(row.start, row.stop), slice(column.start, column.stop))
+    canvas[window] = canvas[window] + tile * xp.reshape(down, (-1, 1)) * xp.reshape(across, (1, -1))
+
+
+def _folded(canvas: Latent, plan: Tiling) -> Latent:
+    """The canvas without what lies beyond its ends, which is added to its beginnings."""
+    for axis, length in ((2, plan.height), (3, plan.width)):
+        beyond = canvas.shape[axis] - length
+        if beyond:
+            start = _slice(canvas, axis, 0, beyond) + _slice(canvas, axis, length, length + beyond)
+            canvas = array_namespace(canvas).concat([start, _slice(canvas, axis, beyond, length)], axis=axis)
+    return canvas
+
+
+def _reach(places: Sequence[Strip]) -> int:
+    return max(place.stop for place in places)
 
 
 def _slice(x: Latent, axis: int, start: int, stop: int) -> Latent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,46 @@ class Canvas:
         return self.pixels if self.pixels is not None else model.decode(self.latent)[0]
 
 
+class Checkpoints(Protocol):
+    """Where a long stage keeps what it has finished, so that a run that was killed goes on from there.
+
+    A ``run`` is a stage of a recipe under a model, a ``part`` what the model was asked, both as digests: what is kept is
+    right whenever it is found, and what is lost is only made again.
+    """
+
+    def get(self, run: str, part: str) -> NDArray[Any] | None:
+        """What was kept, or None."""
+        ...
+
+    def put(self, run: str, part: str, array: NDArray[Any]) -> None:
+        """Keep an array, wholly or not at all."""
+        ...
+
+    def drop(self, run: str) -> None:
+        """Forget what a run has kept; it is finished."""
+        ...
+
+
+class TileNote(NamedTuple):
+    """How far stage ``stage`` is: ``done`` of ``total`` tiles, in its ``turn``-th passage over the picture (from 0)."""
+
+    stage: int
+    turn: int
+    done: int
+    total: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A recipe and what draws it: its model, the files that it names by hash, and the upscalers that it names."""
+    """A recipe and what draws it: its model, the files that it names by hash, and the upscalers that it names.
+
+    ``checkpoints`` keep what long stages have finished, and ``note`` is told of their tiles; without them nothing is kept
+    and nobody told.
+    """
 
     recipe: Recipe
     model: Model
     files: Callable[[str], Image]
     upscaler: Callable[[str], Upscaler]
+    checkpoints: Checkpoints | None = None
+    note: Callable[[TileNote], None] | None = None
