@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("driver", "pastina", "grid", "identity")
-LONG = ("learned",)
-"""Those that take half an hour and are run only by name."""
+NAMES = ("driver", "pastina", "grid", "identity", "verdicts")
+LONG = ("learned", "claims")
+"""Those that take long and are run only by name."""
 
 
 def main(names: list[str]) -> None:
