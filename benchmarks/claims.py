@@ -16,7 +16,8 @@ from benchmarks.measure import in_turn, save
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PROMPTS = (
     "red apple, 3d render", "castle, 3d render", "owl, 3d render", "hamburger, flat vector", "police officer, 3d render",
-    "grinning face, 3d render", "guitar, cartoon emoji", "house, flat vector", "church, cartoon emoji", "detective, cartoon emoji",
+    "grinning face, 3d render", "guitar, cartoon emoji", "house, flat vector", "church, cartoon emoji",
+    "detective, cartoon emoji",
 )  # fmt: skip
 SEEDS = (1, 2)
 LADDER = (4, 6, 8, 10, 15, 20, 25, 30, 40, 50, 100)
