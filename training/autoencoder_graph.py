@@ -19,10 +19,10 @@ def write_encoder(path: Path, weights: Mapping[str, np.ndarray], statistics: Sta
     """Pictures, b 3 h w in [-1, 1] -> normalised latents: the mean of the posterior."""
     graph = Graph(weights)
     x = graph.operate("SpaceToDepth", "image", blocksize=2)
-    x = _residual(graph, _convolve(graph, x, "encoder.enter"), "encoder.first")
-    x = _convolve(graph, x, "encoder.shrink", stride=2)
-    x = _residual(graph, _residual(graph, x, "encoder.second"), "encoder.third")
-    x = _convolve(graph, graph.silu(_group_norm(graph, x, "encoder.norm")), "encoder.leave")
+    x = residual(graph, convolve(graph, x, "encoder.enter"), "encoder.first")
+    x = convolve(graph, x, "encoder.shrink", stride=2)
+    x = residual(graph, residual(graph, x, "encoder.second"), "encoder.third")
+    x = convolve(graph, graph.silu(group_norm(graph, x, "encoder.norm")), "encoder.leave")
     mean, _ = graph.split("Split", 2, x, axis=1, num_outputs=2)
     mean = graph.operate("Sub", mean, graph.constant(_planes(statistics[0])))
     latent = graph.operate("Mul", mean, graph.constant(1.0 / _planes(statistics[1])))
@@ -35,11 +35,11 @@ def write_decoder(path: Path, weights: Mapping[str, np.ndarray], statistics: Sta
     graph = Graph(weights)
     raw = graph.operate("Mul", "latent", graph.constant(_planes(statistics[1])))
     raw = graph.operate("Add", raw, graph.constant(_planes(statistics[0])))
-    x = _convolve(graph, raw, "decoder.enter")
-    x = _residual(graph, _residual(graph, x, "decoder.first"), "decoder.second")
-    x = graph.operate("DepthToSpace", _convolve(graph, x, "decoder.grow"), blocksize=2, mode="CRD")
-    x = _residual(graph, _residual(graph, x, "decoder.third"), "decoder.fourth")
-    x = _convolve(graph, graph.silu(_group_norm(graph, x, "decoder.norm")), "decoder.leave")
+    x = convolve(graph, raw, "decoder.enter")
+    x = residual(graph, residual(graph, x, "decoder.first"), "decoder.second")
+    x = graph.operate("DepthToSpace", convolve(graph, x, "decoder.grow"), blocksize=2, mode="CRD")
+    x = residual(graph, residual(graph, x, "decoder.third"), "decoder.fourth")
+    x = convolve(graph, graph.silu(group_norm(graph, x, "decoder.norm")), "decoder.leave")
     image = graph.operate("DepthToSpace", x, blocksize=2, mode="CRD")
     graph.save(
         path, {"latent": ("b", len(statistics[0]), "h", "w")}, {"image": ("b", 3, "h4", "w4")}, [image], metadata(statistics)
@@ -60,12 +60,14 @@ def _planes(values: Sequence[float]) -> np.ndarray:
     return np.asarray(values, np.float32).reshape(1, -1, 1, 1)
 
 
-def _convolve(graph: Graph, x: str, layer: str, stride: int = 1) -> str:
+def convolve(graph: Graph, x: str, layer: str, stride: int = 1) -> str:
+    """The convolution ``layer``, 3 x 3, of ``x``."""
     kernel = (graph.weight(f"{layer}.weight"), graph.weight(f"{layer}.bias"))
     return graph.operate("Conv", x, *kernel, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[stride, stride])
 
 
-def _group_norm(graph: Graph, x: str, layer: str) -> str:
+def group_norm(graph: Graph, x: str, layer: str) -> str:
+    """``x`` normalised over each of its ``GROUPS`` of channels, by the ``layer``'s scale and shift."""
     ones, zeros = graph.constant(np.ones(GROUPS)), graph.constant(np.zeros(GROUPS))
     grouped = graph.operate("Reshape", x, graph.integers(0, GROUPS, -1))
     normal = graph.operate("InstanceNormalization", grouped, ones, zeros, epsilon=1e-5)
@@ -75,6 +77,7 @@ def _group_norm(graph: Graph, x: str, layer: str) -> str:
     return graph.operate("Add", scaled, graph.operate("Reshape", graph.weight(f"{layer}.bias"), planes))
 
 
-def _residual(graph: Graph, x: str, layer: str) -> str:
-    inner = _convolve(graph, graph.silu(_group_norm(graph, x, f"{layer}.norm")), f"{layer}.one")
-    return graph.operate("Add", x, _convolve(graph, graph.silu(inner), f"{layer}.two"))
+def residual(graph: Graph, x: str, layer: str) -> str:
+    """Two convolutions around which ``x`` passes by."""
+    inner = convolve(graph, graph.silu(group_norm(graph, x, f"{layer}.norm")), f"{layer}.one")
+    return graph.operate("Add", x, convolve(graph, graph.silu(inner), f"{layer}.two"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.shape import AutoencoderShape, DenoiserShape
+from training.shape import AutoencoderShape, DenoiserShape, EnlargerShape, ScorerShape, SteeringShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +61,19 @@ class Config:
     autoencoder_pace: Pace
     denoiser: DenoiserShape
     denoiser_pace: Pace
+    steering: SteeringShape
+    steering_pace: Pace
+    enlarger: EnlargerShape
+    enlarger_pace: Pace
+    scorer: ScorerShape
+    scorer_pace: Pace
 
 
 def read_config(path: Path) -> Config:
     """The training that the file describes; the list of concepts lies beside it."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    autoencoder, denoiser = table["autoencoder"], table["denoiser"]
+    autoencoder, denoiser, enlarger = table["autoencoder"], table["denoiser"], table["enlarger"]
+    control, scorer = table["control"], table["scorer"]
     return Config(
         pictures=_pictures(table["pictures"], path.parent),
         packages=dict(table["packages"]),
@@ -78,6 +85,12 @@ def read_config(path: Path) -> Config:
         autoencoder=AutoencoderShape(encoder=tuple(autoencoder["encoder"]), decoder=tuple(autoencoder["decoder"])),
         denoiser_pace=Pace(**denoiser.pop("pace")),
         denoiser=DenoiserShape(grid=table["pictures"]["size"] // 4, **denoiser),
+        steering_pace=Pace(**control["pace"]),
+        steering=SteeringShape(widths=tuple(control["widths"])),
+        enlarger_pace=Pace(**enlarger.pop("pace")),
+        enlarger=EnlargerShape(**enlarger),
+        scorer_pace=Pace(**scorer.pop("pace")),
+        scorer=ScorerShape(side=table["pictures"]["size"], **(scorer | {"widths": tuple(scorer["widths"])})),
     )
 
 

@@ -26,9 +26,13 @@ class Picture:
     part: Part
 
 
-def build(config: Config, work: Path) -> None:
-    """Fetch the packages, draw every chosen concept in every style, and write pictures, index and licences to ``work``."""
-    places = {name: fetch(name, version, work / "packages") for name, version in config.packages.items()}
+def build(config: Config, work: Path, packages: Path | None = None) -> None:
+    """Fetch the packages, draw every chosen concept in every style, and write pictures, index and licences to ``work``.
+
+    The packages are kept in ``work`` unless a folder is given for them.
+    """
+    kept = packages or work / "packages"
+    places = {name: fetch(name, version, kept) for name, version in config.packages.items()}
     chosen = [
         c for c in concepts(places["emojibase-data"]) if not config.pictures.concepts or c.name in config.pictures.concepts
     ]

@@ -18,6 +18,12 @@ FREQUENCIES = 64
 
 FREQUENCY_MAX = 200.0
 
+LATENT_SCALE = 4
+"""Pixels along one side of a latent number."""
+
+FACTOR = 4
+"""How many times longer the enlarger makes the sides of a picture."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserShape:
@@ -69,3 +75,70 @@ class AutoencoderShape:
     channels: int = 4
     encoder: tuple[int, int] = (32, 64)
     decoder: tuple[int, int] = (48, 96)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeringShape:
+    """Two convolutional encoders of hints, with ``widths`` channels at the latent's, the fine and the trunk's patches.
+
+    One reads a control picture and its kind, the other a picture's latent and the mask of what is to be filled.
+    """
+
+    widths: tuple[int, int, int] = (48, 96, 128)
+
+    def to_text(self) -> dict[str, str]:
+        """The shape as the metadata of a model file holds it."""
+        return {"widths": " ".join(map(str, self.widths))}
+
+    @staticmethod
+    def from_text(text: dict[str, str]) -> SteeringShape:
+        """The shape that ``to_text`` wrote; keys of others are left aside."""
+        near, middle, far = map(int, text["widths"].split())
+        return SteeringShape(widths=(near, middle, far))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnlargerShape:
+    """``depth`` convolutions of ``width`` channels, two by two, between one that enters and one that leaves."""
+
+    width: int = 48
+    depth: int = 10
+
+    @property
+    def reach(self) -> int:
+        """How many small pixels away, in each direction, a pixel of the picture still counts: one a convolution."""
+        return self.depth + 2
+
+    def to_text(self) -> dict[str, str]:
+        """The shape as the metadata of a model file holds it."""
+        return {key: str(value) for key, value in asdict(self).items()} | {"reach": str(self.reach)}
+
+    @staticmethod
+    def from_text(text: dict[str, str]) -> EnlargerShape:
+        """The shape that ``to_text`` wrote."""
+        return EnlargerShape(**{field.name: int(text[field.name]) for field in fields(EnlargerShape)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerShape:
+    """A convolutional tower that halves the sides of a picture at each of ``widths``, and a perceptron over MiniLM's vector.
+
+    Both end in ``directions`` numbers; ``reading`` are the perceptron's hidden ones.
+    """
+
+    side: int = 64
+    widths: tuple[int, ...] = (32, 64, 96, 144)
+    reading: int = 192
+    directions: int = 128
+
+    def to_text(self) -> dict[str, str]:
+        """The shape as the metadata of a model file holds it."""
+        widths = " ".join(map(str, self.widths))
+        return {"side": str(self.side), "widths": widths, "reading": str(self.reading), "directions": str(self.directions)}
+
+    @staticmethod
+    def from_text(text: dict[str, str]) -> ScorerShape:
+        """The shape that ``to_text`` wrote."""
+        widths = tuple(map(int, text["widths"].split()))
+        side, reading, directions = (int(text[name]) for name in ("side", "reading", "directions"))
+        return ScorerShape(side=side, widths=widths, reading=reading, directions=directions)

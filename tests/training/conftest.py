@@ -63,6 +63,42 @@ warm_up = 40
 decay_share = 0.5
 averaging = 40
 clip = 1.0
+
+[control]
+widths = [16, 16, 24]
+[control.pace]
+batch = 8
+pictures = 160
+rate = 3e-3
+warm_up = 40
+decay_share = 0.5
+averaging = 40
+clip = 1.0
+
+[enlarger]
+width = 8
+depth = 2
+[enlarger.pace]
+batch = 2
+pictures = 60
+rate = 3e-3
+warm_up = 8
+decay_share = 0.5
+averaging = 8
+clip = 1.0
+
+[scorer]
+widths = [8, 16, 24]
+reading = 16
+directions = 16
+[scorer.pace]
+batch = 16
+pictures = 960
+rate = 3e-3
+warm_up = 64
+decay_share = 0.5
+averaging = 64
+clip = 1.0
 """
 
 

@@ -1,0 +1,31 @@
+"""The scorer as an ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from training.autoencoder_graph import convolve, group_norm, residual
+from training.graph import Graph
+from training.shape import POOLED_GAIN, TEXT_WIDTH, ScorerShape
+
+
+def write_scorer(path: Path, weights: Mapping[str, np.ndarray], shape: ScorerShape) -> None:
+    """Pictures, b 3 64 64 in [-1, 1], and MiniLM's vectors, b 384 -> the logit, b 1, that each caption is right."""
+    graph = Graph(weights)
+    x = convolve(graph, graph.operate("SpaceToDepth", "image", blocksize=2), "enter")
+    for stage in range(len(shape.widths) - 1):
+        x = residual(graph, convolve(graph, graph.silu(x), f"shrinks.{stage}", stride=2), f"residuals.{stage}")
+    seen = graph.operate("ReduceMean", graph.silu(group_norm(graph, x, "norm")), graph.integers(2, 3), keepdims=0)
+    read = graph.linear(graph.operate("Mul", "text", graph.constant(POOLED_GAIN)), "read")
+    pair = _unit(graph, graph.linear(seen, "leave")), _unit(graph, graph.linear(graph.silu(read), "say"))
+    likeness = graph.operate("ReduceSum", graph.operate("Mul", *pair), graph.integers(1), keepdims=1)
+    logit = graph.operate("Add", graph.operate("Mul", likeness, graph.weight("slope")), graph.weight("offset"))
+    inputs = {"image": ("b", 3, shape.side, shape.side), "text": ("b", TEXT_WIDTH)}
+    graph.save(path, inputs, {"logit": ("b", 1)}, [logit], shape.to_text())
+
+
+def _unit(graph: Graph, x: str) -> str:
+    return graph.operate("LpNormalization", x, axis=1, p=2)
