@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 Floats = NDArray[np.float64]
-Method = Literal["bca", "student", "log-normal", "binomial", "none"]
+Method = Literal["bca", "student", "log-normal", "binomial", "betting", "none"]
 
 MANY = 20
 """From this many prompts on, the bootstrap is trusted."""

@@ -8,6 +8,11 @@ from aldente.recipe.value import Value
 
 Goal = Literal["draft", "production", "final"]
 
+Mode = Literal["fast", "guaranteed"]
+
+Verdict = Literal["better", "worse", "practically equivalent", "continue", "inconclusive"]
+"""What a confidence sequence says of a mean: ``continue`` can still be decided by more prompts, ``inconclusive`` ran out."""
+
 
 class Tolerance(Value):
     """How far a picture may be from the converged one and still be as good.
@@ -130,6 +135,43 @@ class Confirmation(Value):
     verdict: Literal["confirmed", "consistent", "contradicted"]
 
 
+class SettingVerdict(Value):
+    """What is sure of one setting's mean loss: practically equivalent to the converged picture, worse, or neither."""
+
+    sampler: str
+    schedule: str
+    steps: int
+    verdict: Verdict
+    loss: Interval
+
+
+class Rivalry(Value):
+    """Two settings of about one price: the mean of the first's loss less the second's, judged with the tolerance as margin."""
+
+    first: str
+    second: str
+    difference: Interval
+    verdict: Verdict
+
+
+class Proof(Value):
+    """What a guaranteed study rests on.
+
+    ``bound`` is the most that a prompt's loss counts, in JND; ``clipped`` the share of losses of the settings found
+    equivalent that were larger. ``pilot`` prompts set the tolerance, ``drawn`` others were then drawn out of ``given``.
+    """
+
+    bound: float
+    clipped: float
+    pilot: int
+    drawn: int
+    given: int
+    unit: Literal["prompts", "seeds"]
+    stopped: Literal["decided", "out of prompts", "out of budget"]
+    settings: tuple[SettingVerdict, ...]
+    rivalries: tuple[Rivalry, ...]
+
+
 class FrontPoint(Value):
     """A configuration that no other beats in both cost and loss; ``knee`` marks the front's bend, as an annotation only."""
 
@@ -172,3 +214,5 @@ class TuningResult(Value):
     calls: int
     pictures: int
     missing: int
+    mode: Mode = "fast"
+    proof: Proof | None = None

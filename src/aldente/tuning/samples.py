@@ -11,7 +11,7 @@ import numpy as np
 from aldente.quality.bounds import loss_bounds
 from aldente.quality.reference import latent_rms, psnr, rmse, ssim
 from aldente.tuning.convergence import correction, fit_power_law, interval, plateau, prompts_of, usable_for_law
-from aldente.tuning.result import Curve, PowerLaw, Rung, Tolerance
+from aldente.tuning.result import Curve, Interval, PowerLaw, Rung, Tolerance
 from aldente.tuning.study import Instance, Outcome, Pair
 
 ROUNDING = 0.6
@@ -74,10 +74,12 @@ def curve(
     law = fit_power_law(steps, losses, reference_steps=reference_steps if own else None)
     assumed = PowerLaw(scale=1.0, exponent=-0.5 if pair.own_reference else -1.0, reference_steps=reference_steps, r_squared=0.0)
     factors = {n: correction(law or assumed, n) if own else 1.0 for n, _ in means}
-    rungs = tuple(
-        _rung(n, samples[n], tolerance, factors[n], alpha=alpha, rng=rng, seconds_per_call=seconds_per_call)
-        for n, _ in sorted(means)
-    )
+    rungs = []
+    for n, _ in sorted(means):
+        clusters = prompts_of([s.instance for s in samples[n]])
+        loss = loss_bounds([s.rmse for s in samples[n]], clusters, alpha=alpha, rng=rng)
+        within = interval(loss, alpha, factor=factors[n] / tolerance.jnd)
+        rungs.append(rung(n, samples[n], within, tolerance, factors[n], rng=rng, seconds_per_call=seconds_per_call))
     reached = plateau(rungs, tolerance.delta)
     found = Curve(
         sampler=pair.sampler,
@@ -85,37 +87,37 @@ def curve(
         title=pair.title,
         own_reference=pair.own_reference,
         reference=f"{reference.title}, {reference_steps} steps",
-        rungs=rungs,
+        rungs=tuple(rungs),
         law=law,
         plateau=reached,
         sentence="",
     )
-    return found.model_copy(update={"sentence": _sentence(found, tolerance.delta)})
+    return found.model_copy(update={"sentence": sentence(found, tolerance.delta)})
 
 
-def _rung(
+def rung(
     steps: int,
     some: Sequence[Sample],
+    loss: Interval,
     tolerance: Tolerance,
     factor: float,
     *,
-    alpha: float,
     rng: np.random.Generator,
     seconds_per_call: float | None,
 ) -> Rung:
+    """A rung whose loss is known, with the means of everything else that was measured on its samples."""
     clusters = prompts_of([s.instance for s in some])
-    loss = loss_bounds([s.rmse for s in some], clusters, alpha=alpha, rng=rng)
     moves = [(s.moved, cluster) for s, cluster in zip(some, clusters, strict=True) if s.moved is not None]
-    moved = loss_bounds([m for m, _ in moves], [c for _, c in moves], alpha=alpha, rng=rng) if moves else None
+    moved = loss_bounds([m for m, _ in moves], [c for _, c in moves], alpha=loss.alpha, rng=rng) if moves else None
     latents = [s.latent_rms for s in some if s.latent_rms is not None]
     calls = math.fsum(s.calls for s in some) / len(some)
     return Rung(
         steps=steps,
         calls=calls,
         seconds=None if seconds_per_call is None else calls * seconds_per_call,
-        loss=interval(loss, alpha, factor=factor / tolerance.jnd),
+        loss=loss,
         correction=factor,
-        moved=None if moved is None else interval(moved, alpha, factor=1.0 / tolerance.jnd),
+        moved=None if moved is None else interval(moved, loss.alpha, factor=1.0 / tolerance.jnd),
         psnr=math.fsum(s.psnr for s in some) / len(some),
         ssim=math.fsum(s.ssim for s in some) / len(some),
         latent_rms=math.fsum(latents) / len(latents) if len(latents) == len(some) else None,
@@ -123,7 +125,8 @@ def _rung(
     )
 
 
-def _sentence(found: Curve, delta: float) -> str:
+def sentence(found: Curve, delta: float) -> str:
+    """Where a curve comes within the tolerance, in words."""
     last = found.rungs[-1]
     own = " (against its own converged path of noise)" if found.own_reference else ""
     if found.plateau is None:

@@ -60,11 +60,23 @@ SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rtol")
 CFGS = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0)
 
 
+class Guarantee(Value):
+    """How a guaranteed study draws: ``pilot`` prompts set the tolerance, then ``round`` at a time until it is decided.
+
+    ``bound`` is the most that a prompt's loss counts, in tolerances: the larger, the more prompts a verdict takes.
+    """
+
+    bound: float = Field(default=4.0, gt=1.0, le=100.0)
+    pilot: int = Field(default=4, ge=2)
+    round: int = Field(default=4, ge=1)
+
+
 class Study(Value):
     """A tuning study asks which setting is the cheapest that is as good as the dearest, for these prompts.
 
     ``base`` is everything that stays as it is; its CFG is the one at which the solver axis is measured. ``cfgs`` may be
     empty: then CFG is left alone. The best guess for the winner comes first in ``pairs``: a budget cuts from the end.
+    With a ``guarantee`` prompts are drawn until the verdict is sure; without, all of them at once.
     """
 
     base: Recipe
@@ -80,6 +92,7 @@ class Study(Value):
     alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
     confirm: bool = True
     budget_calls: int | None = None
+    guarantee: Guarantee | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +136,11 @@ def recipe_for(study: Study, instance: Instance, pair: Pair, steps: int, cfg: fl
         }
     )
     return base.model_copy(update={"prompt": prompt, "seed": seed, "sampling": sampling})
+
+
+def instances_of(study: Study) -> list[Instance]:
+    """Every prompt with every seed, each once."""
+    return [(prompt, seed) for prompt in dict.fromkeys(study.prompts) for seed in dict.fromkeys(study.seeds)]
 
 
 def calls_of(pair: Pair, steps: int, cfg: float) -> int:

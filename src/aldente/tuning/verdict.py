@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aldente.tuning.convergence import limit_from_doubling
 from aldente.tuning.decision import curve_of, rung_at
-from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Interval, PowerLaw, Rung, Tolerance
+from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Interval, PowerLaw, Proof, Rung, Tolerance
 from aldente.tuning.samples import upper
 from aldente.tuning.study import Study
 
@@ -19,9 +19,7 @@ def reasons(choice: Choice, curves: Sequence[Curve], tolerance: Tolerance) -> tu
     said = [_verdict(choice, rung, tolerance), _why_not_more(curve, rung, tolerance)]
     fewer = [r for r in curve.rungs if r.steps < rung.steps]
     if fewer and choice.within_tolerance:
-        said.append(
-            f"{fewer[-1].steps} steps are too few: {upper(fewer[-1])} JND, above the tolerance of {tolerance.delta:.2g}."
-        )
+        said.append(_why_not_fewer(fewer[-1], tolerance))
     for other in curves:
         if other is not curve:
             said.append(other.sentence if other.plateau is None else _dearer(other, rung))
@@ -54,6 +52,16 @@ def _why_not_more(curve: Curve, rung: Rung, tolerance: Tolerance) -> str:
         f"{rung.steps} -> {dearer.steps} steps costs {dearer.calls / rung.calls:.1f} x as much and moves the picture by "
         f"{moved.mean:.2g} JND{doubt}: {verdict}{rest}."
     )
+
+
+def _why_not_fewer(rung: Rung, tolerance: Tolerance) -> str:
+    """What is wrong with the rung below: too great a loss, surely or on average, or only a doubt."""
+    loss, delta = rung.loss, f"the tolerance of {tolerance.delta:.2g}"
+    if loss.low is not None and loss.low > tolerance.delta:
+        return f"{rung.steps} steps are too few: a loss of {loss.mean:.2g}, surely {loss.low:.2g} JND or more, above {delta}."
+    if loss.mean > tolerance.delta:
+        return f"{rung.steps} steps are too few: {upper(rung)} JND, above {delta}."
+    return f"{rung.steps} steps may do but it is not sure: {upper(rung)} JND, where {delta} is allowed."
 
 
 def _rest(law: PowerLaw, moved: Interval) -> float:
@@ -107,3 +115,37 @@ def confidence(study: Study, curves: Sequence[Curve]) -> str:
         f"The probability that any plateau is claimed too early is at most {study.alpha:.0%} {crowd} "
         f"({how[loss.method]}; each of {len(curves)} curves at {loss.alpha:.1%}, its rungs tested from the top down)."
     )
+
+
+def guarantee(study: Study, tolerance: Tolerance, proof: Proof) -> str:
+    """What a guaranteed study promises, on what it rests, and how it ended."""
+    ended = {
+        "decided": f"stopped as soon as the choice was sure, after {proof.drawn}",
+        "out of prompts": f"ended undecided in part with the last of {proof.drawn}",
+        "out of budget": f"ended undecided in part with the budget, after {proof.drawn}",
+    }
+    crowd = "prompts like these" if proof.unit == "prompts" else "seeds of this prompt"
+    each = "each the mean over its seeds" if proof.unit == "prompts" and len(study.seeds) > 1 else "one number each"
+    bound, delta = f"{proof.bound:.2g}", f"{tolerance.delta:.2g}"
+    return (
+        f"Guaranteed: the probability that any verdict on steps is wrong is at most {study.alpha:.0%} for {crowd}, whenever "
+        f"the study ended (betting confidence sequence; {ended[proof.stopped]} {proof.unit}, {each}; {proof.pilot} others "
+        f"had set the tolerance). No {proof.unit[:-1]} counts as more than {bound} JND ({proof.clipped:.1%} were above). "
+        f"Within {delta} on average also means that at most {tolerance.delta / proof.bound:.0%} of them lose more than {bound}."
+    )
+
+
+def on_rivals(proof: Proof) -> list[str]:
+    """How the likely choice does beside the other samplers at no greater price."""
+    words = {
+        "better": "is surely nearer to its converged picture than",
+        "worse": "is surely farther from its converged picture than",
+        "practically equivalent": "is practically equivalent to",
+        "continue": "is not told from (more prompts could)",
+        "inconclusive": "could not be told from",
+    }
+    return [
+        f"{pair.first}, {words[pair.verdict]} {pair.second}: a difference of {pair.difference.mean:.2g} JND"
+        + f" [{pair.difference.low:.2g} to {pair.difference.high:.2g}], {pair.difference.prompts} {proof.unit}."
+        for pair in proof.rivalries
+    ]
