@@ -6,12 +6,15 @@ from array_api_compat import array_namespace
 
 from aldente.engine.denoise import Latent
 
+A1111_AXES = (2,)
+"""The axes over which A1111 takes the angle between two noises: each column of each channel alone."""
+
 
 def slerp(low: Latent, high: Latent, amount: float, *, axes: tuple[int, ...] = (1, 2, 3)) -> Latent:
     """The way from ``low`` (0) to ``high`` (1) along the great circle through both [Shoemake 1985].
 
     What lies between two unit noises is so a unit noise. The angle is taken over ``axes``, for each image alone; A1111 takes
-    it over each column, axes (2,). Noises in one direction are mixed linearly.
+    it over each column, ``A1111_AXES``. Noises in one direction are mixed linearly.
     """
     xp = array_namespace(low)
     square_low, square_high, product = (xp.sum(p, axis=axes, keepdims=True) for p in (low * low, high * high, low * high))
@@ -25,11 +28,11 @@ def slerp(low: Latent, high: Latent, amount: float, *, axes: tuple[int, ...] = (
     return of_low * low + of_high * high
 
 
-def varied(noise: Latent, other: Latent, strength: float) -> Latent:
-    """``noise`` leaning to ``other`` by ``strength``: exactly one of them at 0 and at 1."""
+def varied(noise: Latent, other: Latent, strength: float, *, axes: tuple[int, ...] = (1, 2, 3)) -> Latent:
+    """``noise`` leaning to ``other`` by ``strength``: exactly one of them at 0 and at 1; ``axes`` as for ``slerp``."""
     if strength in (0.0, 1.0):
         return other if strength else noise
-    return slerp(noise, other, strength)
+    return slerp(noise, other, strength, axes=axes)
 
 
 def centred(inner: Latent, outer: Latent) -> Latent:

@@ -8,7 +8,7 @@ own answers and nothing else.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,10 +24,14 @@ Estimator = Callable[[Latent, Sequence[Level], Sequence[Condition]], Latent]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A picture to be made: ``start`` begins its computation when the driver has room for it."""
+    """A picture to be made: ``start`` begins its computation when the driver has room for it.
+
+    ``part`` says which part of the job is asking, where its cost is to be told by part.
+    """
 
     key: Hashable
     start: Callable[[], Asking[Any]]
+    part: Callable[[], Hashable] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +45,13 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended: its ``result``, or the ``error`` that its computation raised."""
+    """How a job ended: its ``result``, or the ``error`` that its computation raised; its cost in all and by part."""
 
     key: Hashable
     result: Any
     error: Exception | None
     usage: Usage
+    parts: Mapping[Hashable, Usage] = field(default_factory=dict)
 
 
 class Tick(NamedTuple):
@@ -70,19 +75,39 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class _Live:
-    """A started job and what it waits for."""
+class _Spent:
+    """What a part of a job has cost so far."""
 
-    key: Hashable
-    asking: Asking[Any]
-    answers: list[Latent | None] = field(default_factory=list)
-    missing: int = 0
     asked: int = 0
     evaluated: float = 0.0
     seconds: float = 0.0
 
     def usage(self) -> Usage:
         return Usage(asked=self.asked, evaluated=self.evaluated, seconds=self.seconds)
+
+
+@dataclass(eq=False, slots=True)
+class _Live:
+    """A started job, what it waits for, and what its parts have cost; ``spent`` is the account of the part at work."""
+
+    job: Job
+    asking: Asking[Any]
+    answers: list[Latent | None] = field(default_factory=list)
+    missing: int = 0
+    spent: _Spent = field(default_factory=_Spent)
+    parts: dict[Hashable, _Spent] = field(default_factory=dict)
+
+    def charge(self) -> None:
+        """Note which part asks from now on."""
+        self.spent = self.parts.setdefault(None if self.job.part is None else self.job.part(), _Spent())
+
+    def usage(self) -> Usage:
+        parts = self.parts.values()
+        return Usage(
+            asked=sum(part.asked for part in parts),
+            evaluated=sum(part.evaluated for part in parts),
+            seconds=sum(part.seconds for part in parts),
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -205,7 +230,7 @@ class Drive:
             if job is None:
                 self._more = False
                 return
-            live = _Live(job.key, job.start())
+            live = _Live(job, job.start())
             self._live.add(live)
             self._resume([live])
 
@@ -229,15 +254,17 @@ class Drive:
     def _end(self, live: _Live, result: Any, error: Exception | None) -> None:
         self._live.discard(live)
         self._finished += 1
-        self._outcomes.append(Outcome(key=live.key, result=result, error=error, usage=live.usage()))
+        parts = {part: spent.usage() for part, spent in live.parts.items()}
+        self._outcomes.append(Outcome(key=live.job.key, result=result, error=error, usage=live.usage(), parts=parts))
 
     def _ask(self, live: _Live, queries: list[Query]) -> bool:
         """Note what ``live`` waits for; True if every answer was known already."""
         live.answers = [None] * len(queries)
         live.missing = 0
+        live.charge()
         for index, query in enumerate(queries):
             rows = query.x.shape[0]
-            live.asked += rows
+            live.spent.asked += rows
             identity = _Identity(query)
             known = self._answers.get(identity)
             if known is not None:
@@ -300,8 +327,8 @@ class Drive:
             for live, index in pending.waiters:
                 live.answers[index] = answer
                 live.missing -= 1
-                live.evaluated += part
-                live.seconds += part * seconds_per_row
+                live.spent.evaluated += part
+                live.spent.seconds += part * seconds_per_row
                 if live.missing == 0:
                     ready.append(live)
         ready.reverse()

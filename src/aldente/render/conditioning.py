@@ -1,40 +1,57 @@
-"""From the words of a recipe to the denoiser that draws them."""
+"""From the words and the control pictures of a recipe to the denoiser that draws them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aldente.engine.conditioning import composed, switched
-from aldente.engine.denoise import Denoiser, conditional
+from aldente.engine.conditioning import composed, step_of, switched
+from aldente.engine.denoise import Asking, Condition, Denoiser, Estimate, Latent, Query, conditional
 from aldente.engine.errors import UserError
 from aldente.engine.guidance import apg, cfg, guided, interval, rescaled, thresholded
 from aldente.engine.levels import Level
 from aldente.models.port import Model
 from aldente.recipe.prompt import Part, parse
 from aldente.recipe.recipe import Guidance, Recipe
+from aldente.render.controls import Steer, steerable
 
 
-def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level]) -> Denoiser:
-    """The guided denoiser of a recipe along ``levels``.
+def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level], steers: Sequence[Steer] = ()) -> Denoiser:
+    """The guided denoiser of a recipe along ``levels``; ``steers`` act on the prompt and on the negative prompt alike.
 
     Raises UserError where the prompt names a LoRA that the model cannot take.
     """
     prompt, negative = parse(recipe.prompt), parse(recipe.negative, composes=False)
     for lora in (*prompt.loras, *negative.loras):
         raise UserError(f"the prompt names the LoRA '{lora.name}', but model '{recipe.model}' takes none; remove it.")
-    parts = [(part.weight, _part(part, model, levels)) for part in prompt.parts]
-    unconditional = _part(negative.parts[0], model, levels)
+    parts = [(part.weight, _part(part, model, levels, steers)) for part in prompt.parts]
+    unconditional = _part(negative.parts[0], model, levels, steers)
     conditioned = parts[0][1] if len(parts) == 1 else composed(parts, unconditional)
     return _guided(recipe.sampling.guidance, conditioned, unconditional)
 
 
-def _part(part: Part, model: Model, levels: Sequence[Level]) -> Denoiser:
+def _part(part: Part, model: Model, levels: Sequence[Level], steers: Sequence[Steer]) -> Denoiser:
     """The denoiser of one prompt; where its words change with the steps, so does the condition."""
     steps = len(levels) - 1
-    timeline = [(until, conditional(model.encode(words))) for until, words in part.timeline(steps)]
+    timeline = [(until, _steered(model.encode(words), model, levels, steers)) for until, words in part.timeline(steps)]
     if len(timeline) == 1:
         return timeline[0][1]
     return switched([(levels[until].sigma, denoise) for until, denoise in timeline])
+
+
+def _steered(condition: Condition, model: Model, levels: Sequence[Level], steers: Sequence[Steer]) -> Denoiser:
+    """The denoiser of a condition with the hints that act at each step."""
+    if not steers:
+        return conditional(condition)
+    steps = len(levels) - 1
+    acting = [tuple((s.hint, s.weight) for s in steers if s.acts(step, steps)) for step in range(steps)]
+    hinted = {hints: steerable(model).hinted(condition, hints) if hints else condition for hints in dict.fromkeys(acting)}
+    conditions = [hinted[hints] for hints in acting]
+
+    def denoise(x: Latent, level: Level) -> Asking[Estimate]:
+        (clean,) = yield [Query(x, level, conditions[step_of(levels, level.sigma)])]
+        return Estimate(clean, clean)
+
+    return denoise
 
 
 def _guided(guidance: Guidance, conditioned: Denoiser, unconditional: Denoiser) -> Denoiser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aldente.engine.errors import UserError
-from aldente.engine.samplers import SamplerInfo, find_sampler
+from aldente.engine.samplers import SamplerInfo
 from aldente.models.port import ModelInfo
 from aldente.recipe.recipe import Recipe, Sampling
 from aldente.recipe.stages import Base, Source
@@ -14,7 +14,6 @@ def refuse_idle(recipe: Recipe, info: ModelInfo) -> None:
     if recipe.clip_skip not in (None, 1):
         raise UserError(f"clip_skip is {recipe.clip_skip}, but model '{info.name}' is read at its last layer only; unset it.")
     _refuse_half_variation(recipe.start)
-    _refuse_idle_noise(recipe.sampling, find_sampler(recipe.sampling.sampler))
 
 
 def _refuse_half_variation(base: Base | Source) -> None:
@@ -23,7 +22,8 @@ def _refuse_half_variation(base: Base | Source) -> None:
         raise UserError(f"{given} is set without {missing}, so it changes nothing; set both or none.")
 
 
-def _refuse_idle_noise(sampling: Sampling, sampler: SamplerInfo) -> None:
+def refuse_idle_noise(sampling: Sampling, sampler: SamplerInfo) -> None:
+    """Raise UserError where noise is bounded or scaled that the sampler does not add."""
     for name in ("s_tmin", "s_tmax"):
         if getattr(sampling, name) is not None and not sampling.s_churn:
             raise UserError(f"{name} bounds the churn, but s_churn is not set; set it, or unset {name}.")

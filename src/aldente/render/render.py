@@ -4,67 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-
-import numpy as np
+from typing import NamedTuple
 
 from aldente.engine.denoise import Asking, Latent
-from aldente.engine.errors import UserError
-from aldente.engine.samplers import find_sampler, prepare
-from aldente.engine.trajectory import trajectory
-from aldente.models.port import Image, Model, ModelInfo
+from aldente.models.port import Image, Model
+from aldente.models.upscaling.port import Upscaler
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Drive, Job, Limits, Outcome, Tick, Usage
-from aldente.render.conditioning import denoiser_of
+from aldente.render.cache import PrefixCache, Prefixes
+from aldente.render.controls import check_controls
 from aldente.render.idle import refuse_idle
-from aldente.render.levels import levels_of
-from aldente.render.noise import noise_of
+from aldente.render.metering import DECODE, Meter, StageUsage
+from aldente.render.passes import NotFiniteError, latent_in
+from aldente.render.scene import Canvas, Checkpoints, Scene, TileNote
+from aldente.render.sizes import check_size
+from aldente.render.stages import canvas_of, decoded, no_files, no_upscaler
 
-_SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rtol")
+__all__ = ["NotFiniteError", "Rendered", "check_size", "latent_of", "render"]
+
+PREFIX_BYTES = 128 << 20
+"""How much of what stages gave is kept within one run, where the caller keeps nothing itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """A finished recipe: its picture (uint8, h w 3) and latent (1 c h w), or the ``error`` that kept it from being made."""
+    """A finished recipe: its picture (uint8, h w 3), or the ``error`` that kept it from being made, and its cost.
+
+    ``latent`` (1 c h w) is that of the picture; None where the last stage worked on pixels. ``usage`` is of all model calls,
+    ``stages`` tells the cost of each stage and, last, of decoding.
+    """
 
     recipe: Recipe
     image: Image | None
     latent: Latent | None
     error: Exception | None
     usage: Usage
-    decode_seconds: float
+    stages: tuple[StageUsage, ...]
+
+    @property
+    def decode_seconds(self) -> float:
+        """The time that the last latent took to become a picture."""
+        return sum(part.own_seconds for part in self.stages if part.stage == DECODE)
 
 
-class NotFiniteError(ArithmeticError):
-    """The run left the range of numbers; the settings are too extreme for this model."""
+class _Task(NamedTuple):
+    """A recipe under way."""
+
+    recipe: Recipe
+    meter: Meter
 
 
-def latent_of(recipe: Recipe, model: Model) -> Asking[Latent]:
-    """The computation of a recipe's latent, 1 c h w.
+def latent_of(
+    recipe: Recipe,
+    model: Model,
+    *,
+    files: Callable[[str], Image] = no_files,
+    upscaler: Callable[[str], Upscaler] = no_upscaler,
+) -> Asking[Latent]:
+    """The computation of a recipe's latent, 1 c h w; a picture that ends as pixels is encoded.
 
     Raises UserError where the recipe asks for what its sampler, schedule or model cannot do.
     """
-    info, sampling = model.info, recipe.sampling
-    levels = levels_of(sampling, info)
-    shape = (info.latent_channels, recipe.height // info.latent_scale, recipe.width // info.latent_scale)
-    noise = noise_of(recipe.seed, recipe.start, sampling.rng, shape, levels[0])
-    options = {name: getattr(sampling, name) for name in _SAMPLER_OPTIONS}
-    run = prepare(find_sampler(sampling.sampler), levels, noise.churn, options)
-    refuse_idle(recipe, info)
-    # The words change along the schedule, also where a sampler of whole runs chooses levels of its own.
-    denoise = denoiser_of(recipe, model, levels)
-    return trajectory(run.sampler, denoise, noise.start, run.levels, noise.step, lift=run.lift)
-
-
-def check_size(recipe: Recipe, info: ModelInfo) -> None:
-    """Raise UserError unless the model can draw the recipe's size."""
-    for side, value in (("width", recipe.width), ("height", recipe.height)):
-        if value % info.size_multiple or not info.size_min <= value <= info.size_max:
-            native = " or ".join(f"{width}x{height}" for width, height in info.native)
-            raise UserError(
-                f"{side} is {value}; model '{info.name}' draws multiples of {info.size_multiple} px"
-                f" from {info.size_min} to {info.size_max}. It was made for {native}."
-            )
+    refuse_idle(recipe, model.info)
+    scene = Scene(recipe=recipe, model=model, files=files, upscaler=upscaler)
+    canvas = yield from canvas_of(scene, Meter(lambda: 0.0))
+    return latent_in(canvas, scene)
 
 
 def render(
@@ -75,37 +79,73 @@ def render(
     limits: Limits | None = None,
     watch: Callable[[Tick], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    files: Callable[[str], Image] = no_files,
+    upscaler: Callable[[str], Upscaler] = no_upscaler,
+    cache: Prefixes | None = None,
+    checkpoints: Checkpoints | None = None,
+    note: Callable[[TileNote], None] | None = None,
 ) -> Iterator[Rendered]:
-    """The pictures of ``recipes``, all of one ``model``, as they are finished; one that fails says why and stops no other."""
-    wanted: dict[Hashable, Recipe] = {}
+    """The pictures of ``recipes``, all of one ``model``, as they are finished; one that fails says why and stops no other.
+
+    ``files`` gives the pictures that recipes name by hash, ``upscaler`` what they name to enlarge with. ``cache`` keeps what
+    the first stages of recipes gave, from one run to the next; without it a run keeps for itself. ``checkpoints`` and
+    ``note`` are as in ``Scene``.
+    """
+    tasks: dict[Hashable, _Task] = {}
+    prefixes = PrefixCache(PREFIX_BYTES) if cache is None else cache
 
     def jobs() -> Iterator[Job]:
         for number, recipe in enumerate(recipes):
-            wanted[number] = recipe
-            yield Job(key=number, start=partial(_guarded, recipe, model))
+            meter = Meter(clock)
+            tasks[number] = _Task(recipe, meter)
+            scene = Scene(recipe=recipe, model=model, files=files, upscaler=upscaler, checkpoints=checkpoints, note=note)
+            yield Job(key=number, start=_starter(scene, meter, prefixes), part=lambda meter=meter: meter.stage)  # type: ignore[misc]
 
     limits = limits or Limits(rows=model.info.rows)
     for outcome in Drive(jobs(), model.estimate, clock=clock, limits=limits, watch=watch, cancelled=cancelled):
-        yield _finished(wanted.pop(outcome.key), outcome, model, clock)
+        yield _finished(tasks.pop(outcome.key), outcome)
 
 
-def _guarded(recipe: Recipe, model: Model) -> Asking[Latent]:
-    """``latent_of``, whose errors belong to the job; it ends in finite numbers or raises NotFiniteError."""
-    check_size(recipe, model.info)
-    latent = yield from latent_of(recipe, model)
-    if not np.isfinite(np.asarray(latent)).all():
-        raise NotFiniteError("the run left the range of numbers (NaN or infinity); lower the CFG scale or change the sampler.")
-    return latent
+def _starter(scene: Scene, meter: Meter, prefixes: Prefixes) -> Callable[[], Asking[Canvas]]:
+    return lambda: _picture(scene, meter, prefixes)
 
 
-def _finished(recipe: Recipe, outcome: Outcome, model: Model, clock: Callable[[], float]) -> Rendered:
-    started = clock()
-    image = None if outcome.error else model.decode(outcome.result)[0]
+def _picture(scene: Scene, meter: Meter, prefixes: Prefixes) -> Asking[Canvas]:
+    """The canvas of a recipe with its pixels; what is wrong with the recipe is an error of the job."""
+    check_size(scene.recipe, scene.model.info)
+    check_controls(scene.recipe.controls or (), scene.model)
+    refuse_idle(scene.recipe, scene.model.info)
+    canvas = yield from canvas_of(scene, meter, prefixes)
+    asked = tuple(meter.asked.values())
+    return (yield from meter.counted(len(scene.recipe.stages), decoded(canvas, scene, prefixes, asked)))
+
+
+def _finished(task: _Task, outcome: Outcome) -> Rendered:
+    canvas: Canvas | None = outcome.result
+    stages = _stages(task, outcome)
+    usage = Usage(asked=sum(stage.asked for stage in stages), evaluated=outcome.usage.evaluated, seconds=outcome.usage.seconds)
     return Rendered(
-        recipe=recipe,
-        image=image,
-        latent=outcome.result,
+        recipe=task.recipe,
+        image=None if canvas is None else canvas.pixels,
+        latent=None if canvas is None else canvas.latent,
         error=outcome.error,
-        usage=outcome.usage,
-        decode_seconds=clock() - started,
+        usage=usage,
+        stages=stages,
+    )
+
+
+def _stages(task: _Task, outcome: Outcome) -> tuple[StageUsage, ...]:
+    """The cost of each stage that was reached."""
+    kinds = (*(stage.kind for stage in task.recipe.stages), DECODE)
+    nothing = Usage(asked=0, evaluated=0.0, seconds=0.0)
+    return tuple(
+        StageUsage(
+            index=index,
+            stage=kinds[index],
+            asked=asked,
+            evaluated=outcome.parts.get(index, nothing).evaluated,
+            model_seconds=outcome.parts.get(index, nothing).seconds,
+            own_seconds=task.meter.own_seconds.get(index, 0.0),
+        )
+        for index, asked in task.meter.asked.items()
     )

@@ -1,0 +1,63 @@
+"""Control pictures: fetched, brought to what is drawn, prepared, and made hints that act for a share of the steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from aldente.engine.errors import UserError
+from aldente.models.port import Hint, Model, Steerable
+from aldente.models.preprocessing import find_preprocessor
+from aldente.recipe.stages import Control
+from aldente.render.cropping import Box, cut_out
+from aldente.render.fitting import Size, fitted
+from aldente.render.scene import Scene
+
+
+class Steer(NamedTuple):
+    """A hint with its weight, and the first and last share of the steps in which it acts."""
+
+    hint: Hint
+    weight: float
+    start: float = 0.0
+    end: float = 1.0
+
+    def acts(self, step: int, steps: int) -> bool:
+        """Whether it acts at a step (from 0): the share of steps before it lies within start and end, as A1111 counts."""
+        return self.weight > 0.0 and self.start <= step / steps <= self.end
+
+
+def steerable(model: Model) -> Steerable:
+    """The model as one that takes hints; its ``info`` says which."""
+    return cast("Steerable", model)
+
+
+def steers_of(scene: Scene, picture: Size, *, box: Box | None = None, size: Size | None = None) -> tuple[Steer, ...]:
+    """The recipe's controls for a pass over a picture; over a ``box`` of it alone, drawn at ``size``.
+
+    Each control picture is first brought to what is drawn and then prepared, so that its lines are as fine as the drawing.
+    Raises UserError where a preprocessor is not known or a file is missing.
+    """
+    part, drawn = box or Box(0, 0, *picture), size or picture
+    return tuple(_steer(control, scene, picture, part, drawn) for control in scene.recipe.controls or () if control.weight > 0)
+
+
+def _steer(control: Control, scene: Scene, picture: Size, box: Box, size: Size) -> Steer:
+    prepare = find_preprocessor(control.preprocessor).apply
+    whole = fitted(scene.files(control.image), picture, control.fit)
+    hint = steerable(scene.model).control(control.type, prepare(cut_out(whole, box, size)))
+    return Steer(hint, control.weight, control.start, control.end)
+
+
+def check_controls(controls: tuple[Control, ...], model: Model) -> None:
+    """Raise UserError where a control is of a type that the model does not take."""
+    known = model.info.controls
+    for control in controls:
+        if not known:
+            raise UserError(
+                f"control_type is '{control.type}', but model '{model.info.name}' takes no control pictures;"
+                " unset control_image and all that belongs to it."
+            )
+        if control.type not in known:
+            raise UserError(
+                f"control_type is '{control.type}'; control_image of model '{model.info.name}' is one of: {', '.join(known)}."
+            )
