@@ -99,46 +99,67 @@ def tiled_in_groups(ask: Group, plan: Tiling, count: int) -> Denoiser:
     groups = [places[first : first + count] for first in range(0, len(places), count)]
 
     def denoise_tiles(x: Latent, level: Level) -> Asking[Estimate]:
-        around = extended(extended(x, 2, _reach(plan.rows)), 3, _reach(plan.columns))
-        xp = array_namespace(x)
-        clean = base = xp.zeros_like(around)
+        around = around_ends(x, plan)
+        clean = Blend(x, plan)
+        base = clean
         for group in groups:
-            tiles = [around[:, :, row.start : row.stop, column.start : column.stop] for row, column in group]
+            tiles = [window(around, row, column) for row, column in group]
             estimates = yield from ask(tiles, level)
             if base is clean and any(estimate.base is not estimate.clean for estimate in estimates):
-                base = xp.asarray(clean, copy=True)
+                base = clean.copy()
             for (row, column), estimate in zip(group, estimates, strict=True):
-                _lay(clean, estimate.clean, row, column)
+                clean.add(estimate.clean, row, column)
                 if base is not clean:
-                    _lay(base, estimate.base, row, column)
-        blended = _folded(clean, plan)
-        return Estimate(blended, blended if base is clean else _folded(base, plan))
+                    base.add(estimate.base, row, column)
+        blended = clean.result()
+        return Estimate(blended, blended if base is clean else base.result())
 
     return denoise_tiles
 
 
-def extended(x: Latent, axis: int, reach: int) -> Latent:
-    """``x`` continued along ``axis`` (2 or 3) with its own beginning, up to ``reach``."""
-    missing = reach - x.shape[axis]
-    return array_namespace(x).concat([x, _slice(x, axis, 0, missing)], axis=axis) if missing else x
+class Blend:
+    """A canvas like ``like`` (b c and kind of number) of a plan's size, on which weighted tiles are laid one by one."""
+
+    def __init__(self, like: Latent, plan: Tiling) -> None:
+        shape = (*like.shape[:2], _reach(plan.rows), _reach(plan.columns))
+        self._plan = plan
+        self._canvas = array_namespace(like).zeros(shape, dtype=like.dtype, device=device(like))
+
+    def add(self, tile: Latent, row: Strip, column: Strip) -> None:
+        """Lay a tile on its place."""
+        xp = array_namespace(tile)
+        down, across = (xp.asarray(place.weights, dtype=tile.dtype, device=device(tile)) for place in (row, column))
+        weighted = tile * xp.reshape(down, (-1, 1)) * xp.reshape(across, (1, -1))
+        self._canvas[:, :, row.start : row.stop, column.start : column.stop] += weighted
+
+    def copy(self) -> Blend:
+        """Another canvas with the same tiles."""
+        other = Blend(self._canvas, self._plan)
+        other._canvas += self._canvas
+        return other
+
+    def result(self) -> Latent:
+        """The blended tiles; what lies beyond an end is added to the beginning."""
+        canvas = self._canvas
+        for axis, length in ((2, self._plan.height), (3, self._plan.width)):
+            beyond = canvas.shape[axis] - length
+            if beyond:
+                start = _slice(canvas, axis, 0, beyond) + _slice(canvas, axis, length, length + beyond)
+                canvas = array_namespace(canvas).concat([start, _slice(canvas, axis, beyond, length)], axis=axis)
+        return canvas
 
 
-def _lay(canvas: Latent, tile: Latent, row: Strip, column: Strip) -> None:
-    """Add the weighted tile to ``canvas``, which is this module's own."""
-    xp = array_namespace(tile)
-    down, across = (xp.asarray(place.weights, dtype=tile.dtype, device=device(tile)) for place in (row, column))
-    window = (slice(None), slice(None), slice(row.start, row.stop), slice(column.start, column.stop))
-    canvas[window] = canvas[window] + tile * xp.reshape(down, (-1, 1)) * xp.reshape(across, (1, -1))
+def around_ends(x: Latent, plan: Tiling) -> Latent:
+    """``x`` continued with its own beginnings, as far as the plan's tiles reach."""
+    for axis, places in ((2, plan.rows), (3, plan.columns)):
+        missing = _reach(places) - x.shape[axis]
+        x = array_namespace(x).concat([x, _slice(x, axis, 0, missing)], axis=axis) if missing else x
+    return x
 
 
-def _folded(canvas: Latent, plan: Tiling) -> Latent:
-    """The canvas without what lies beyond its ends, which is added to its beginnings."""
-    for axis, length in ((2, plan.height), (3, plan.width)):
-        beyond = canvas.shape[axis] - length
-        if beyond:
-            start = _slice(canvas, axis, 0, beyond) + _slice(canvas, axis, length, length + beyond)
-            canvas = array_namespace(canvas).concat([start, _slice(canvas, axis, beyond, length)], axis=axis)
-    return canvas
+def window(around: Latent, row: Strip, column: Strip) -> Latent:
+    """The tile at a place of what ``around_ends`` gave."""
+    return around[:, :, row.start : row.stop, column.start : column.stop]
 
 
 def _reach(places: Sequence[Strip]) -> int:
