@@ -34,5 +34,5 @@ class Upscaler(Protocol):
         ...
 
     def enlarge(self, image: Image, width: int, height: int) -> Image:
-        """The picture (uint8, h w 3) at exactly ``width`` x ``height``; networks run as often as needed, then it is resampled."""
+        """The picture (uint8, h w 3) at exactly ``width`` x ``height``; networks run as often as needed, then resampled."""
         ...

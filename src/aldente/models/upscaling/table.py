@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from PIL.Image import Resampling
 
 from aldente.engine.errors import UserError, unknown
 from aldente.engine.spelling import indexed
+from aldente.models.upscaling import pastina, real_esrgan
 from aldente.models.upscaling.port import Upscaler, UpscalerInfo
 from aldente.models.upscaling.resampling import LatentResampler, Resampler
 
@@ -48,6 +49,8 @@ def upscalers() -> tuple[UpscalerEntry, ...]:
         _latent("latent_bicubic_antialiased", "Latent (bicubic antialiased)"),
         _latent("latent_nearest", "Latent (nearest)"),
         _latent("latent_nearest_exact", "Latent (nearest-exact)"),
+        _entry(pastina.INFO, pastina.load),
+        *(_entry(variant.info, partial(real_esrgan.load, variant)) for variant in real_esrgan.VARIANTS),
     )
 
 
