@@ -24,8 +24,12 @@ class Command(NamedTuple):
 COMMANDS = {
     "generate": Command("generate", "Draw pictures from a prompt.", "Draw"),
     "grid": Command("grid", "Draw a grid over any parameters, and read it.", "Draw"),
+    "upscale": Command("upscale", "Enlarge pictures.", "Draw"),
+    "run": Command("run", "Draw a project: many subjects through stages and gates, with a report.", "Draw"),
+    "queue": Command("queue", "Keep projects in a queue that survives everything, and draw them.", "Draw"),
     "lab": Command("lab", "Vary one parameter at a time, and say which moves the picture most.", "Find"),
     "tune": Command("tune", "Find the cheapest setting that is as good as the dearest.", "Find"),
+    "search": Command("search", "Find the best setting over many parameters at once.", "Find"),
     "learn-schedule": Command("learn", "Learn the noise levels for a number of steps, and prove them.", "Find"),
     "demo": Command("demo", "Tune the embedded model on bundled prompts: the whole idea in three minutes.", "Find"),
     "advise": Command("advise", "Advise on a prompt's settings, and review those that are given.", "Find"),
@@ -67,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = next((argument for argument in given if not argument.startswith("-")), None)
     try:
         _check_text(given)
-        if wanted in ("generate", "grid", "tune", "learn-schedule", "advise", "lab"):
+        if wanted in ("generate", "grid", "upscale", "tune", "search", "learn-schedule", "advise", "lab"):
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
             given = with_our_names(given, _note)

@@ -9,6 +9,7 @@ import typer
 
 from aldente.interface.console import emit, progress, say, tell
 from aldente.interface.options import Settings, recipe_options
+from aldente.recipe.recipe import Recipe
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.files import file_name, folder, write
 from aldente.studio.forecast import forecast
@@ -26,13 +27,30 @@ def command(
     ] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Draw even what the store has.")] = False,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Braces and wildcards are choices: 'a {red|blue} __fruit__'.")
+    ] = False,
+    combinations: Annotated[bool, typer.Option("--combinations", help="With --dynamic: all choices, not one.")] = False,
+    wildcards: Annotated[
+        list[Path] | None, typer.Option("--wildcards", help="With --dynamic: a folder of lists. [default: wildcards]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
     *,
     settings: Settings,
 ) -> None:
     """Draw pictures from a prompt."""
     bench = open_workbench(store)
-    recipes = series(resolve(bench, {"seed": "random", **settings, "prompt": prompt}, preset=preset, listen=tell), count)
+
+    def resolved(text: str) -> Recipe:
+        asked = {"seed": "random", **settings, "prompt": text}
+        return resolve(bench, asked, preset=preset, listen=tell, finished=True)
+
+    if dynamic or combinations:
+        from aldente.studio.prompts import wildcards_of, with_variety  # noqa: PLC0415  # a parser, for these only
+
+        recipes = with_variety(prompt, count, resolved, wildcards_of(wildcards), combinations=combinations)
+    else:
+        recipes = series(resolved(prompt), count)
     if is_random(settings.get("seed", "random")):
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)

@@ -17,6 +17,16 @@ Settings = Mapping[str, Any]
 
 _POSITIONAL = "prompt"
 
+_PANELS = {
+    "source": "From a picture",
+    "extend": "Outpainting",
+    "redraw": "Drawing again and inpainting",
+    "resize": "Enlarging",
+    "refine": "Hires fix",
+    "tiles": "Tiles",
+}
+"""The headings under which the help lists the options of each stage."""
+
 
 def option_name(parameter: Parameter) -> str:
     """``--guidance-low`` for ``guidance_low``."""
@@ -49,11 +59,24 @@ def _annotation(parameter: Parameter) -> Any:
     option = typer.Option(
         option_name(parameter),
         help=f"{parameter.help}{default}",
-        metavar=parameter.kind.upper().replace(" ", "-"),
-        rich_help_panel="Recipe",
+        metavar=_metavar(parameter),
+        rich_help_panel=_panel(parameter),
         show_default=False,
     )
     return Annotated[str | None, option]
+
+
+def _metavar(parameter: Parameter) -> str:
+    """What to give: the kind of value, a file, or the choices."""
+    if parameter.choices == "file":
+        return "FILE|ID"
+    return "|".join(parameter.values) or parameter.kind.upper().replace(" ", "-")
+
+
+def _panel(parameter: Parameter) -> str:
+    if parameter.path.startswith("controls."):
+        return "Control"
+    return "Recipe" if parameter.stage is None else _PANELS[parameter.stage]
 
 
 def with_our_names(arguments: list[str], note: Callable[[str], None]) -> list[str]:

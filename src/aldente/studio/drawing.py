@@ -83,18 +83,24 @@ def _draw_with(
             record = known[digest]
             yield Drawn(recipe=recipe, record=record, store=bench.store, reused=True)
     missing = [recipe for recipe, digest in zip(recipes, digests, strict=True) if digest not in known]
-    for rendered in render(missing, model, clock=bench.clock, watch=watch, cancelled=cancelled):
+    rendering = render(
+        missing,
+        model,
+        clock=bench.clock,
+        watch=watch,
+        cancelled=cancelled,
+        files=bench.picture,
+        upscaler=bench.upscaler,
+        cache=bench.prefixes,
+    )
+    for rendered in rendering:
         yield _kept(bench, model, rendered, order)
 
 
 def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> Drawn:
     recipe, provenance = rendered.recipe, bench.provenance(model)
-    usage = rendered.usage
-    stages = (
-        StageCost(stage="base", model_calls=usage.asked, seconds=usage.seconds),
-        StageCost(stage="decode", model_calls=0, seconds=rendered.decode_seconds),
-    )
-    cost = Cost(model_calls=usage.asked, seconds=usage.seconds + rendered.decode_seconds, stages=stages)
+    stages = tuple(StageCost(stage=part.stage, model_calls=part.asked, seconds=part.seconds) for part in rendered.stages)
+    cost = Cost(model_calls=rendered.usage.asked, seconds=sum(stage.seconds for stage in stages), stages=stages)
     if rendered.error is not None:
         reason = str(rendered.error) or type(rendered.error).__name__
         failed = failure(

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aldente.engine.denoise import Latent
 from aldente.engine.errors import UserError
 from aldente.models.port import Model
 from aldente.recipe.recipe import Recipe
-from aldente.render.batching import Drive, Job
+from aldente.render.cost import StageCalls, calls_of
 from aldente.render.levels import levels_of
-from aldente.render.render import latent_of
 from aldente.studio.workbench import Workbench
 
 
@@ -51,13 +49,22 @@ def forecast(bench: Workbench, recipes: Sequence[Recipe]) -> Forecast:
         known = bench.store.find_many(mine, model.info.fingerprint)
         missing = [recipe for digest, recipe in mine.items() if digest not in known]
         stored += len(known)
-        for size in dict.fromkeys((recipe.width, recipe.height) for recipe in missing):
-            alike = Counter(_alike(recipe) for recipe in missing if (recipe.width, recipe.height) == size)
-            asked = sum(count * count_calls(recipe, model) for recipe, count in alike.items())
+        for size, (asked, pictures) in _by_size(missing, model).items():
             calls += asked
-            seconds += asked * seconds_per_row(bench, model, size, pictures=alike.total())
+            seconds += asked * seconds_per_row(bench, model, size, pictures=pictures)
             peak = max(peak, model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
     return Forecast(pictures=len(unique), stored=stored, calls=calls, seconds=seconds, peak_bytes=peak)
+
+
+def _by_size(recipes: Sequence[Recipe], model: Model) -> dict[tuple[int, int], tuple[int, int]]:
+    """Calls by the size that is drawn at once, and how many pictures ask for them."""
+    asked: Counter[tuple[int, int]] = Counter()
+    pictures: Counter[tuple[int, int]] = Counter()
+    for recipe, count in Counter(_alike(recipe) for recipe in recipes).items():
+        for part in _calls_of(recipe, model):
+            asked[part.size] += part.calls * count
+            pictures[part.size] += count
+    return {size: (calls, pictures[size]) for size, calls in asked.items() if calls}
 
 
 def _alike(recipe: Recipe) -> Recipe:
@@ -68,23 +75,15 @@ def _alike(recipe: Recipe) -> Recipe:
 
 
 def count_calls(recipe: Recipe, model: Model) -> int:
-    """The model evaluations that a recipe asks for: the engine runs it on one pixel, with a model that answers at once.
+    """The model evaluations that a recipe asks for; 0 for a recipe that cannot be drawn: the run will say why."""
+    return sum(part.calls for part in _calls_of(recipe, model))
 
-    0 for a recipe that cannot be drawn; the run will say why.
-    """
-    side = model.info.latent_scale
-    tiny = recipe.model_copy(update={"width": side, "height": side})
-    job = Job(key=0, start=lambda: latent_of(tiny, model))
+
+def _calls_of(recipe: Recipe, model: Model) -> tuple[StageCalls, ...]:
     try:
-        (outcome,) = Drive([job], _instant, clock=lambda: 0.0)
+        return calls_of(recipe, model)
     except UserError:
-        return 0
-    return outcome.usage.asked
-
-
-def _instant(x: Latent, levels: object, conditions: object) -> Latent:
-    del levels, conditions
-    return 0.5 * x
+        return ()
 
 
 def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int], *, pictures: int | None = None) -> float:

@@ -60,6 +60,8 @@ def resolve(
     elif preset is not None:
         recipe = under_preset(bench.store, preset, recipe, model)
     said = with_source(bench, said, model.info)
+    if model.info.upscaler is not None and any(find_parameter(name).stage == "resize" for name in said):
+        said.setdefault("upscaler", model.info.upscaler)
     recipe = checked(set_parameters(recipe, {name: value for name, value in said.items() if value != NO_UPSCALER}))
     check_size(recipe, model.info)
     return enlarged(recipe, model.info) if finished and said.get("upscaler") != NO_UPSCALER else recipe
@@ -79,11 +81,15 @@ def with_source(bench: Workbench, said: Mapping[str, Scalar], info: ModelInfo) -
     if not isinstance(image, str) or not image:
         return dict(said)
     filled = dict(said)
-    if not {"width", "height", "size"} & said.keys():
-        filled["width"], filled["height"] = size_for(bench.picture(image), info)
-        filled.setdefault("fit", "crop")
-    if not any(find_parameter(name).stage in DRAWS_FROM_PICTURE for name in said):
+    stages = {find_parameter(name).stage for name in said}
+    if not stages & DRAWS_FROM_PICTURE:
         filled["denoise"] = find_parameter("denoise").default
+        stages.add("redraw")
+    if not {"width", "height", "size"} & said.keys():
+        picture = bench.picture(image)
+        # What is only enlarged keeps its size to the pixel; what is drawn again must have a size that the model draws.
+        filled["width"], filled["height"] = size_for(picture, info) if "redraw" in stages else picture.shape[1::-1]
+        filled.setdefault("fit", "crop")
     return filled
 
 

@@ -13,6 +13,8 @@ from aldente.models.port import Image, Model
 from aldente.models.table import find_model
 from aldente.models.upscaling.port import Upscaler
 from aldente.models.upscaling.table import find_upscaler
+from aldente.render.cache import PrefixCache
+from aldente.render.render import PREFIX_BYTES
 from aldente.store import open_store
 from aldente.store.port import Store
 from aldente.store.record import Provenance, now
@@ -24,7 +26,10 @@ SEED_BITS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Workbench:
-    """Everything that a use case needs from outside: where pictures are kept, who draws them, time and chance."""
+    """Everything that a use case needs from outside: where pictures are kept, who draws them, time and chance.
+
+    ``prefixes`` is what the first stages of recipes gave lately.
+    """
 
     store: Store
     load: Callable[[str], Model]
@@ -33,6 +38,7 @@ class Workbench:
     draw_seed: Callable[[], int] = field(default=lambda: secrets.randbits(SEED_BITS))
     _loaded: dict[str, Model] = field(default_factory=dict)
     _upscalers: dict[str, Upscaler] = field(default_factory=dict)
+    prefixes: PrefixCache = field(default_factory=lambda: PrefixCache(PREFIX_BYTES))
 
     def model(self, name: str) -> Model:
         """The model of that name, loaded once; raises UserError when there is none."""
