@@ -12,8 +12,11 @@ import typer
 
 from aldente.models.pastina.model import WEIGHTS
 from training import pictures, stages
+from training.check_enlarger import check_enlarger
+from training.check_scorer import check_scorer
 from training.config import read_config
 from training.evaluate import evaluate
+from training.evaluate_control import evaluate_control
 from training.speed import measure
 from training.weights import export
 
@@ -26,6 +29,9 @@ class Stage(StrEnum):
     DATA = "data"
     VAE = "vae"
     DENOISER = "denoiser"
+    CONTROL = "control"
+    SR = "sr"
+    SCORER = "scorer"
     EXPORT = "export"
     EVALUATE = "evaluate"
     SPEED = "speed"
@@ -76,10 +82,19 @@ def main(
         stages.learn_autoencoder(plan, folder, pacing, shipped=shipped)
     if stage in (Stage.DENOISER, Stage.ALL):
         stages.learn_denoiser(plan, folder, pacing, shipped=shipped)
+    if stage in (Stage.CONTROL, Stage.ALL):
+        stages.learn_control(plan, folder, pacing, shipped=shipped)
+    if stage in (Stage.SR, Stage.ALL):
+        stages.learn_enlarger(plan, folder, pacing, shipped=shipped)
+    if stage in (Stage.SCORER, Stage.ALL):
+        stages.learn_scorer(plan, folder, pacing, shipped=shipped)
     if stage in (Stage.EXPORT, Stage.ALL):
         print(f"export: {export(folder, weights)}")
     if stage is Stage.EVALUATE:
         print(evaluate(plan, folder, weights, seed))
+        print(evaluate_control(plan, folder, weights, seed))
+        print(check_enlarger(plan, folder, weights))
+        print(check_scorer(plan, folder, weights, seed))
     if stage is Stage.SPEED:
         print(measure(weights, threads or None))
 

@@ -38,7 +38,10 @@ def write_conditioner(path: Path, weights: Mapping[str, np.ndarray], shape: Deno
 
 
 def write_denoiser(path: Path, weights: Mapping[str, np.ndarray], shape: DenoiserShape) -> None:
-    """Noisy latent, sigma and the conditioner's results -> the clean estimate, preconditioning included."""
+    """Noisy latent, sigma, the conditioner's results and hints -> the clean estimate, preconditioning included.
+
+    Hints are added before every block; rows and cells may be given as 1 each, as where there is nothing to be added.
+    """
     graph = Graph(weights)
     scale, level, spread = _noise_level(graph)
     scaled = graph.operate("Mul", "x", scale)
@@ -50,7 +53,9 @@ def write_denoiser(path: Path, weights: Mapping[str, np.ndarray], shape: Denoise
     rows = graph.split("Split", 2 * shape.depth, "context", axis=0, num_outputs=2 * shape.depth)
     pairs = [graph.operate("Squeeze", row, graph.integers(0)) for row in rows]
     blocks = _Blocks(graph, "", shape.width, shape.depth, shape.heads, hidden, signal)
+    hints = graph.split("Split", shape.depth, "hint", axis=0, num_outputs=shape.depth)
     for block in range(shape.depth):
+        blocks.take(hints[block])
         blocks.attend(block)
         blocks.cross(block, pairs[2 * block], pairs[2 * block + 1])
         blocks.widen(block)
@@ -63,7 +68,15 @@ def write_denoiser(path: Path, weights: Mapping[str, np.ndarray], shape: Denoise
     latent = ("b", shape.channels, "h", "w")
     kept = (2 * shape.depth, "b", shape.heads, TEXT_TOKENS, shape.width // shape.heads)
     inputs = {"x": latent, "sigma": ("b",), "context": kept, "embedding": ("b", shape.width), "mask": ("b", TEXT_TOKENS)}
-    graph.save(path, inputs, {"clean": latent}, [clean], shape.to_text())
+    graph.save(path, inputs | hint_sides(shape), {"clean": latent}, [clean], shape.to_text())
+
+
+def hint_sides(shape: DenoiserShape) -> dict[str, tuple[int | str, ...]]:
+    """The names and sides of what is added to the trunk and, if there is one, to the fine transformer."""
+    trunk: dict[str, tuple[int | str, ...]] = {"hint": (shape.depth, "hinted", "cells", shape.width)}
+    if not shape.fine_depth:
+        return trunk
+    return trunk | {"fine_hint": (shape.fine_depth, "hinted", "fine_cells", shape.fine_width)}
 
 
 def _noise_level(graph: Graph) -> tuple[str, str, str]:
@@ -156,6 +169,10 @@ class _Blocks:
         gated = change if gate is None else self._graph.operate("Mul", change, gate)
         self._hidden = self._graph.operate("Add", self._hidden, gated)
 
+    def take(self, hint: str) -> None:
+        """Add a hint, 1 b n width."""
+        self._hidden = self._graph.operate("Add", self._hidden, hint)
+
     def attend(self, block: int) -> None:
         """Self-attention."""
         graph, layer = self._graph, f"{self._prefix}blocks.{block}.attention"
@@ -204,7 +221,9 @@ def _fine(graph: Graph, scaled: str, last: str, signal: str, outline: str, shape
     hidden = graph.operate("Add", hidden, cells)
     hidden = _with_position(graph, hidden, own, "fine.position", shape.grid // shape.fine_patch, shape.fine_width)
     blocks = _Blocks(graph, "fine.", shape.fine_width, shape.fine_depth, shape.fine_heads, hidden, signal)
+    hints = graph.split("Split", shape.fine_depth, "fine_hint", axis=0, num_outputs=shape.fine_depth)
     for block in range(shape.fine_depth):
+        blocks.take(hints[block])
         blocks.attend(block)
         blocks.widen(block)
     return _image(graph, graph.linear(blocks.final("fine.final_modulation"), "fine.patch_out"), own, shape.fine_patch)

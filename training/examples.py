@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training import pictures
 from training.autoencoder_graph import statistics_of
@@ -29,6 +31,11 @@ class Variant:
     background: str
     mirrored: bool
     captions: tuple[str, ...]
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        """The background as RGB."""
+        return (255, 255, 255) if self.background == "white" else COLOURS[self.background]
 
 
 def variants(index: list[Picture], config: Config, seed: int) -> list[Variant]:
@@ -75,23 +82,27 @@ def prepare(config: Config, work: Path, seed: int) -> None:
     print(f"examples: {len(every)} latents, {len(texts)} captions", flush=True)
 
 
-@torch.inference_mode()
-def _latents(pixels: np.ndarray, every: list[Variant], config: Config, work: Path) -> np.ndarray:
+def encoding(config: Config, work: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The autoencoder in the work folder, as a function from pictures b 3 h w in [-1, 1] to normalised latents."""
     weights, about = read(work / AUTOENCODER)
-    mean, spread = (torch.tensor(values).view(1, -1, 1, 1) for values in statistics_of(about))
-    encoder = Encoder(config.autoencoder).eval()
+    mean, spread = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in statistics_of(about))
+    encoder = Encoder(config.autoencoder).to(device).eval().requires_grad_(requires_grad=False)
     encoder.load_state_dict(
         {n.removeprefix("encoder."): torch.from_numpy(w) for n, w in weights.items() if n.startswith("encoder.")}
     )
+    return lambda images: (encoder(images)[0] - mean) / spread
+
+
+@torch.inference_mode()
+def _latents(pixels: np.ndarray, every: list[Variant], config: Config, work: Path) -> np.ndarray:
+    encode = encoding(config, work, torch.device("cpu"))
     latents = []
     for start in range(0, len(every), 64):
         batch = np.concatenate([_pixels(pixels, variant) for variant in every[start : start + 64]])
-        images = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents.append(((encoder(images)[0] - mean) / spread).half().numpy())
+        latents.append(encode(torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1).half().numpy())
     return np.concatenate(latents)
 
 
 def _pixels(pixels: np.ndarray, variant: Variant) -> np.ndarray:
-    colour = (255, 255, 255) if variant.background == "white" else COLOURS[variant.background]
-    laid = pictures.on_background(pixels[variant.picture][None], colour)
+    laid = pictures.on_background(pixels[variant.picture][None], variant.colour)
     return laid[:, :, ::-1] if variant.mirrored else laid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,13 @@ from training.shape import (
 )
 
 MASKED = -1e4
+
+
+class Hint(NamedTuple):
+    """What is added before every block: to the trunk (blocks b n width) and, if there is one, to the fine transformer."""
+
+    trunk: Tensor
+    fine: Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -103,14 +111,16 @@ class Fine(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, patches: Tensor, trunk: Tensor, signal: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, patches: Tensor, trunk: Tensor, signal: Tensor, tokens: Tensor, mask: Tensor, hint: Tensor | None = None
+    ) -> Tensor:
         """Patches b h w n and the trunk's states b h/side w/side d -> the correction, as patches."""
         cells = to_image(self.from_trunk(trunk), self.side).permute(0, 2, 3, 1)
         x = (self.patch_in(patches) + cells).flatten(1, 2)
         x = x + stretched(self.position, patches.shape[1], patches.shape[2])
         shared = self.modulation(signal).unflatten(1, (6, -1))
-        for block in self.blocks:
-            x = block(x, shared, tokens, mask)
+        for number, block in enumerate(self.blocks):
+            x = block(x if hint is None else x + hint[number], shared, tokens, mask)
         scale, shift = self.final_modulation(signal).unsqueeze(1).chunk(2, 2)
         return self.patch_out(_normal(x) * (1 + scale) + shift).unflatten(1, patches.shape[1:3])
 
@@ -137,7 +147,9 @@ class Denoiser(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, sigma: Tensor, states: Tensor, pooled: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, sigma: Tensor, states: Tensor, pooled: Tensor, mask: Tensor, hint: Hint | None = None
+    ) -> Tensor:
         """The network's own answer F for the scaled latent; ``velocity_target`` is what it learns to give."""
         angle = sigma.log()[:, None] / 4 * self.frequencies
         time = self.time_out(functional.silu(self.time_in(torch.cat([angle.cos(), angle.sin()], 1))))
@@ -147,15 +159,16 @@ class Denoiser(nn.Module):
         patches = to_patches(x, self.shape.patch)
         hidden = self.patch_in(patches).flatten(1, 2) + stretched(self.position, patches.shape[1], patches.shape[2])
         shared = self.modulation(signal).unflatten(1, (6, -1))
-        for block in self.blocks:
-            hidden = block(hidden, shared, tokens, masked)
+        for number, block in enumerate(self.blocks):
+            hidden = block(hidden if hint is None else hidden + hint.trunk[number], shared, tokens, masked)
         scale, shift = self.final_modulation(signal).unsqueeze(1).chunk(2, 2)
         last = (_normal(hidden) * (1 + scale) + shift).unflatten(1, patches.shape[1:3])
         answer = to_image(self.patch_out(last), self.shape.patch)
         if self.fine is None:
             return answer
         small = to_patches(x, self.shape.fine_patch)
-        return answer + to_image(self.fine(small, last, signal, tokens, masked), self.shape.fine_patch)
+        fine_hint = None if hint is None else hint.fine
+        return answer + to_image(self.fine(small, last, signal, tokens, masked, fine_hint), self.shape.fine_patch)
 
 
 class Residual(nn.Module):

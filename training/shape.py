@@ -24,6 +24,9 @@ LATENT_SCALE = 4
 FACTOR = 4
 """How many times longer the enlarger makes the sides of a picture."""
 
+LEAK = 0.1
+"""The share of what is negative that the enlarger lets through."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserShape:

@@ -13,14 +13,18 @@ from safetensors.numpy import save_file
 from aldente.models.pastina.model import WEIGHTS
 from training.autoencoder_graph import statistics_of, write_decoder, write_encoder
 from training.denoiser_graph import write_conditioner, write_denoiser
+from training.enlarger_graph import write_enlarger
 from training.graph import read_weights
-from training.shape import DenoiserShape
+from training.scorer_graph import write_scorer
+from training.shape import DenoiserShape, EnlargerShape, ScorerShape
+from training.steering_graph import write_control, write_inpainting
 
 Weights = dict[str, np.ndarray]
 
 TOKENIZER = "tokenizer.json"
 
 AUTOENCODER, DENOISER = "autoencoder.safetensors", "denoiser.safetensors"
+ENLARGER, SCORER, CONTROL = "enlarger.safetensors", "scorer.safetensors", "control.safetensors"
 """Where in the work folder a stage leaves what it learned."""
 
 
@@ -51,16 +55,60 @@ def shipped_denoiser(folder: Path = WEIGHTS) -> tuple[Weights, dict[str, str]]:
     return conditioner | denoiser, about
 
 
+def shipped_control(folder: Path = WEIGHTS) -> tuple[Weights, dict[str, str]]:
+    """The weights of both encoders of hints, and their shape, out of the shipped graphs."""
+    if not (folder / "control.onnx").exists():
+        raise SystemExit(f"there are no encoders of hints in {folder}: train them from nothing, or export them first.")
+    control, about = read_weights(folder / "control.onnx")
+    inpainting, _ = read_weights(folder / "inpainting.onnx")
+    return control | inpainting, about
+
+
+def shipped(name: str, folder: Path = WEIGHTS) -> tuple[Weights, dict[str, str]]:
+    """The weights and the shape out of the one shipped graph called ``name``."""
+    return read_weights(folder / f"{name}.onnx")
+
+
 def export(work: Path, folder: Path) -> Path:
-    """Write all that aldente ships from the weights in ``work`` into ``folder``."""
+    """Write into ``folder`` what aldente ships of every network whose weights are in ``work``."""
+    exporters = {
+        AUTOENCODER: _export_autoencoder,
+        DENOISER: _export_denoiser,
+        CONTROL: _export_control,
+        ENLARGER: _export_enlarger,
+        SCORER: _export_scorer,
+    }
+    learned = [name for name in exporters if (work / name).exists()]
+    if not learned:
+        raise SystemExit(f"nothing was learned in {work} yet: there is no {', '.join(exporters)}.")
     folder.mkdir(parents=True, exist_ok=True)
-    weights, about = read(work / AUTOENCODER)
-    write_encoder(folder / "encoder.onnx", weights, statistics_of(about))
-    write_decoder(folder / "decoder.onnx", weights, statistics_of(about))
-    weights, about = read(work / DENOISER)
-    shape = DenoiserShape.from_text(about)
-    write_conditioner(folder / "conditioner.onnx", weights, shape)
-    write_denoiser(folder / "denoiser.onnx", weights, shape)
+    for name in learned:
+        exporters[name](folder, *read(work / name))
     if folder != WEIGHTS:
         shutil.copy(WEIGHTS / TOKENIZER, folder)
     return folder
+
+
+def _export_autoencoder(folder: Path, weights: Weights, about: dict[str, str]) -> None:
+    write_encoder(folder / "encoder.onnx", weights, statistics_of(about))
+    write_decoder(folder / "decoder.onnx", weights, statistics_of(about))
+
+
+def _export_denoiser(folder: Path, weights: Weights, about: dict[str, str]) -> None:
+    shape = DenoiserShape.from_text(about)
+    write_conditioner(folder / "conditioner.onnx", weights, shape)
+    write_denoiser(folder / "denoiser.onnx", weights, shape)
+
+
+def _export_control(folder: Path, weights: Weights, about: dict[str, str]) -> None:
+    shape = DenoiserShape.from_text(about)
+    write_control(folder / "control.onnx", weights, shape, about)
+    write_inpainting(folder / "inpainting.onnx", weights, shape, about)
+
+
+def _export_enlarger(folder: Path, weights: Weights, about: dict[str, str]) -> None:
+    write_enlarger(folder / "enlarger.onnx", weights, EnlargerShape.from_text(about))
+
+
+def _export_scorer(folder: Path, weights: Weights, about: dict[str, str]) -> None:
+    write_scorer(folder / "scorer.onnx", weights, ScorerShape.from_text(about))

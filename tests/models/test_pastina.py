@@ -7,11 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from aldente.engine.denoise import answer, conditional
 from aldente.engine.errors import UserError
-from aldente.engine.levels import Level, exploding
+from aldente.engine.levels import Level, exploding, exploding_levels
+from aldente.engine.samplers.euler import Euler
+from aldente.engine.schedules.curves import karras
+from aldente.engine.schedules.span import Span
+from aldente.engine.trajectory import trajectory
 from aldente.models import pastina
+from aldente.models.pastina.facts import CONTROLS
 from aldente.models.pastina.model import WEIGHTS, Pastina
-from aldente.testing.model_contract import ModelContract, smooth_picture
+from aldente.testing.model_contract import ModelContract, SteerableContract, smooth_picture
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +28,71 @@ def model() -> Pastina:
 class TestPastinaIsAModel(ModelContract):
     batch_tolerance = 0.0
     round_trip_db = 24.0
+
+
+steered = pytest.mark.skipif(not (WEIGHTS / "control.onnx").exists(), reason="the weights in this package take no hints")
+"""Weights from before control stay usable; what hints do is tested on small ones in tests/training."""
+
+
+@steered
+class TestPastinaIsSteerable(SteerableContract):
+    batch_tolerance = 0.0
+
+
+@steered
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_drawings_follow_a_control_picture(model, kind):
+    wide, tall = (box_drawing(kind, rows, columns) for rows, columns in ((12, 48), (48, 12)))
+    shares = []
+    for lines in (wide, tall):
+        picture = drawn(model, "a blue square", [(model.control(kind, lines), 1.0)])
+        apart = np.abs(picture.astype(int) - 255).max(axis=2) > 40
+        y, x = np.nonzero(apart)
+        shares.append(np.std(x) / np.std(y))
+    assert shares[0] > 1.3 * shares[1], shares
+
+
+@steered
+def test_what_surrounds_a_hole_is_drawn_as_it_is(model):
+    picture = smooth_picture(64, 64)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:44, 20:44] = 255
+    filled, other = (drawn(model, "", [(model.inpainting(picture, mask), weight)]) for weight in (1.0, 0.0))
+    errors = [np.abs(image.astype(float) - picture)[mask == 0].mean() for image in (filled, other)]
+    assert errors[0] < 0.5 * errors[1], errors
+
+
+@steered
+def test_large_drawings_are_brought_to_the_size_without_fading(model):
+    small = box_drawing("canny", 32, 32)
+    large = np.kron(small, np.ones((4, 4, 1), np.uint8))
+    thin = np.zeros_like(large)
+    thin[::4, ::4] = small
+    x = np.random.default_rng(0).standard_normal((1, 4, 16, 16), dtype=np.float32)
+    prompt = model.encode((("a house", 1.0),))
+    hints = [model.control("canny", lines) for lines in (small, large, thin)]
+    answers = [model.estimate(x, [exploding(1.0)], [model.hinted(prompt, [(hint, 1.0)])]) for hint in hints]
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def box_drawing(kind: str, rows: int, columns: int) -> np.ndarray:
+    """A box in the middle of 64 x 64: filled as a silhouette, else its outline."""
+    lines = np.zeros((64, 64, 3), np.uint8)
+    top, left = 32 - rows // 2, 32 - columns // 2
+    lines[top : top + rows, left : left + columns] = 255
+    if kind != "silhouette":
+        lines[top + 1 : top + rows - 1, left + 1 : left + columns - 1] = 0
+    return lines
+
+
+def drawn(model: Pastina, text: str, hints: list) -> np.ndarray:
+    """The picture of one seed: twelve steps of Euler, without guidance."""
+    condition = model.hinted(model.encode(((text, 1.0),)), hints)
+    levels = exploding_levels(karras(Span(sigma_min=0.03, sigma_max=20.0), 12))
+    noise = np.random.default_rng(0).standard_normal((1, 4, 16, 16), dtype=np.float32) * 20
+    run = trajectory(Euler(), conditional(condition), noise, levels, lambda *_: 0.0)
+    return model.decode(answer(run, lambda query: model.estimate(query.x, [query.level], [query.condition])))[0]
 
 
 def test_importing_it_loads_no_runtime():

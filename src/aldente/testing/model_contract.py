@@ -1,4 +1,7 @@
-"""What every ``Model`` must honour: inherit ``ModelContract`` in a test and give it a model."""
+"""What every ``Model`` must honour: inherit ``ModelContract`` in a test and give it a model.
+
+``SteerableContract`` is what one that takes hints must honour beside that.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from aldente.engine.denoise import Condition, Latent
+from aldente.engine.errors import UserError
 from aldente.engine.levels import Level, exploding, flow
-from aldente.models.port import Image, Model
+from aldente.models.port import Hint, Image, Model, Steerable
 
 
 class ModelContract:
@@ -133,6 +138,117 @@ class ModelContract:
         error = model.decode(latent)[0].astype(float) - image
         decibels = 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-9))
         assert decibels >= self.round_trip_db, f"{decibels:.1f} dB"
+
+
+class SteerableContract:
+    """The contract of hints as pytest tests. A subclass provides the ``model`` fixture.
+
+    ``batch_tolerance`` is as in ``ModelContract``; ``least_change`` is how much a hint must change an estimate somewhere.
+    """
+
+    batch_tolerance: float = 0.0
+    least_change: float = 1e-3
+
+    def _hints(self, model: Steerable, brightness: int = 255) -> list[Hint]:
+        """A hint of every kind that the model takes, of pictures as bright as told."""
+        width, height = model.info.native[0]
+        lines = np.zeros((height, width, 3), np.uint8)
+        lines[height // 4 : height // 2, width // 4 : width // 2] = brightness
+        hints: list[Hint] = [model.control(kind, lines) for kind in model.info.controls]
+        if model.info.inpaints:
+            dimmed = (smooth_picture(width, height) * (brightness / 255)).astype(np.uint8)
+            hints.append(model.inpainting(dimmed, np.ascontiguousarray(255 - lines[..., 0])))
+        return hints
+
+    def _asked(self, model: Steerable) -> tuple[Latent, list[Level], Condition]:
+        """A noisy row of the native size, halfway through the levels, and a prompt."""
+        info = model.info
+        width, height = info.native[0]
+        level = exploding(1.0) if info.family == "exploding" else flow(0.5)
+        shape = (1, info.latent_channels, height // info.latent_scale, width // info.latent_scale)
+        return np.random.default_rng(8).standard_normal(shape, dtype=np.float32), [level], model.encode((("a house", 1.0),))
+
+    def test_it_takes_something(self, model: Steerable) -> None:
+        """A model that is steerable says by what."""
+        assert model.info.controls or model.info.inpaints
+
+    def test_equal_pictures_have_equal_hints(self, model: Steerable) -> None:
+        """Hints are hashable, equal for equal pictures and kinds, and different for others."""
+        first, again, other = self._hints(model), self._hints(model), self._hints(model, 90)
+        assert first == again
+        assert list(map(hash, first)) == list(map(hash, again))
+        assert len(set(first)) == len(first)
+        assert not set(first[: len(model.info.controls)]) & set(other)
+
+    def test_hints_do_not_follow_their_pictures(self, model: Steerable) -> None:
+        """What is written into a picture after its hint was made changes nothing."""
+        x, levels, prompt = self._asked(model)
+        width, height = model.info.native[0]
+        for kind in model.info.controls:
+            lines = np.zeros((height, width, 3), np.uint8)
+            early, blank = model.control(kind, lines), model.control(kind, lines.copy())
+            lines[:] = 255
+            answers = [model.estimate(x, levels, [model.hinted(prompt, [(hint, 1.0)])]) for hint in (early, blank)]
+            assert early == blank
+            assert np.array_equal(*answers)
+
+    def test_a_kind_that_it_does_not_take_is_refused(self, model: Steerable) -> None:
+        """The error names the kind."""
+        with pytest.raises(UserError, match="tarot"):
+            model.control("tarot", np.zeros((*model.info.native[0][::-1], 3), np.uint8))
+
+    def test_what_lies_under_the_mask_is_not_looked_at(self, model: Steerable) -> None:
+        """Pictures that differ only where the mask is over 127 give equal hints; others do not."""
+        if not model.info.inpaints:
+            return
+        picture = smooth_picture(*model.info.native[0])
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        mask[8:24, 8:24], mask[24:32, 8:24] = 255, 127
+        inside, outside = picture.copy(), picture.copy()
+        inside[8:24, 8:24], outside[24:32, 8:24] = 0, 0
+        known, same, different = (model.inpainting(given, mask) for given in (picture, inside, outside))
+        assert known == same
+        assert known != different
+
+    def test_a_weight_of_nothing_is_no_hint(self, model: Steerable) -> None:
+        """No hints, or hints of weight 0, leave the very condition."""
+        _, _, prompt = self._asked(model)
+        assert model.hinted(prompt, []) == prompt
+        assert model.hinted(prompt, [(hint, 0.0) for hint in self._hints(model)]) == prompt
+
+    def test_hinted_conditions_are_told_apart_by_prompt_hints_and_weights(self, model: Steerable) -> None:
+        """And by nothing else: the order in which hints are given does not count."""
+        _, _, prompt = self._asked(model)
+        other = model.encode((("a red apple", 1.0),))
+        hints, again = self._hints(model), self._hints(model)
+        pairs = [(hint, 0.5) for hint in hints]
+        whole = model.hinted(prompt, pairs)
+        assert whole == model.hinted(prompt, [(hint, 0.5) for hint in reversed(again)])
+        assert hash(whole) == hash(model.hinted(prompt, pairs[::-1]))
+        assert whole != model.hinted(other, pairs)
+        assert whole != model.hinted(prompt, [(hint, 0.6) for hint in hints])
+        assert whole != prompt
+
+    def test_hints_and_their_weights_change_the_estimate(self, model: Steerable) -> None:
+        """Every kind does something, and more of it does something else."""
+        x, levels, prompt = self._asked(model)
+        plain = model.estimate(x, levels, [prompt])
+        for hint in self._hints(model):
+            half, whole = (model.estimate(x, levels, [model.hinted(prompt, [(hint, weight)])]) for weight in (0.5, 1.0))
+            assert np.abs(half - plain).max() > self.least_change
+            assert np.abs(half - whole).max() > self.least_change
+
+    def test_hinted_rows_do_not_depend_on_their_company(self, model: Steerable) -> None:
+        """Beside rows with other hints, with none, and in any order, a row gives what it gives alone."""
+        x, levels, prompt = self._asked(model)
+        hints = self._hints(model)
+        conditions = [prompt, *(model.hinted(prompt, [(hint, 1.0)]) for hint in hints)]
+        conditions += [model.hinted(prompt, [(hint, 0.7) for hint in hints]), prompt]
+        count = len(conditions)
+        alone = np.concatenate([model.estimate(x, levels, [condition]) for condition in conditions])
+        for order in (np.arange(count), np.arange(count)[::-1]):
+            together = model.estimate(np.repeat(x, count, axis=0), levels * count, [conditions[i] for i in order])
+            assert np.abs(together - alone[order]).max() <= self.batch_tolerance
 
 
 def smooth_picture(width: int, height: int) -> Image:

@@ -17,6 +17,20 @@ LOG_SIGMA = NormalDist(-0.3, 1.3)
 
 LEVELS = 1000
 
+CONTROLS = ("canny", "scribble", "silhouette")
+"""The kinds of control picture, in the order in which the control encoder counts them."""
+
+HOLE_GREY = 128
+"""What the autoencoder is shown, in all channels, where a picture is to be filled."""
+
+APART = frozenset({"enlarger", "scorer"})
+"""Networks among the weights that have no part in drawing; they have fingerprints of their own."""
+
+
+def drawing_files(weights: Path) -> list[Path]:
+    """The files among the weights that determine a picture."""
+    return [*(path for path in sorted(weights.glob("*.onnx")) if path.stem not in APART), weights / "tokenizer.json"]
+
 
 def fingerprint(files: Iterable[Path]) -> str:
     """The SHA-256 of the names and contents of ``files``, hexadecimal."""
@@ -35,8 +49,11 @@ def training_sigmas() -> tuple[float, ...]:
     return (SIGMA_MIN, *(math.exp(LOG_SIGMA.inv_cdf(share)) for share in shares), SIGMA_MAX)
 
 
-def describe(weights: str) -> ModelInfo:
-    """The facts, given the fingerprint of its ``weights``; the bytes were measured, see docs/pastina.md."""
+def describe(weights: str, *, controls: bool, inpaints: bool) -> ModelInfo:
+    """The facts, given the fingerprint of its ``weights`` and which encoders of hints are among them.
+
+    The bytes were measured, see docs/pastina.md.
+    """
     return ModelInfo(
         name="pastina",
         title="pastina (embedded, 64 px)",
@@ -56,4 +73,7 @@ def describe(weights: str) -> ModelInfo:
         bytes_fixed=280_000_000,
         bytes_per_row=1_700_000,
         prompt_tokens=14,
+        controls=CONTROLS if controls else (),
+        inpaints=inpaints,
+        upscaler="pastina-4x",
     )

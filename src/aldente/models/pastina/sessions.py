@@ -35,7 +35,7 @@ def open_session(path: Path, threads: int) -> Any:
 
 
 class Sessions:
-    """pastina's sessions by name; all but ``encoder``, which few pictures need, start to open at once."""
+    """pastina's sessions by name; what every picture needs starts to open at once, the rest when it is first used."""
 
     def __init__(self, folder: Path, text_model: Path, threads: int) -> None:
         self._folder, self._threads = folder, threads
@@ -71,3 +71,13 @@ class Sessions:
     def encoder(self) -> Any:
         """Pictures to latents."""
         return open_session(self._folder / "encoder.onnx", self._threads)
+
+    @cached_property
+    def control(self) -> Any:
+        """Control pictures to hints."""
+        return open_session(self._folder / "control.onnx", self._threads)
+
+    @cached_property
+    def inpainting(self) -> Any:
+        """Latents of pictures with a hole, and the hole, to hints."""
+        return open_session(self._folder / "inpainting.onnx", self._threads)
