@@ -114,9 +114,9 @@ from aldente.store import open_store
 from aldente.testing.store_contract import drawn, pixels, recipe
 with open_store(sys.argv[1]) as store:
     small = store.save(*drawn(recipe(1)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, 6_000_000))
     try:
-        store.save_many([drawn(recipe(2)), drawn(recipe(3), image=pixels(3, 512))])
+        store.save_many([drawn(recipe(2)), drawn(recipe(3), image=pixels(3, 2048))])
     except UserError as error:
         print(json.dumps(str(error)))
     after = store.save(*drawn(recipe(4)))

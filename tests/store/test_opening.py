@@ -29,11 +29,18 @@ def run(code, *arguments):
     return done.stdout.strip()
 
 
+def _ours(name, kind, parents):
+    """Whether a table is one of ours and not one of the index of words, which SQLite keeps by itself."""
+    return not (kind == "table" and name.startswith("words_parts"))
+
+
 def test_migrations_build_exactly_the_tables_that_the_code_uses(tmp_path):
     open_store(str(tmp_path / "a.sqlite")).close()
     engine = create_engine(f"sqlite:///{tmp_path / 'a.sqlite'}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": "aldente_schema", "compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": "aldente_schema", "compare_type": True, "include_name": _ours}
+        )
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

@@ -113,7 +113,7 @@ def test_a_recipe_of_a_newer_version_says_so():
     "body", [b"", b"{", b"[]", b'"x"', b"{}", b"[" * 100_000, b'{"recipe": "\\ud800", "recipe_digest": 1, "aldente": 2}']
 )
 def test_what_is_not_ours_in_our_chunk_is_refused(body):
-    with pytest.raises(UserError, match="the PNG: its"):
+    with pytest.raises(UserError, match="the picture: its"):
         read_png(with_chunk(png_bytes(pixels(1)), b"iTXt", b"aldente\0\0\0\0\0" + body))
 
 

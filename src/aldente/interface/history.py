@@ -1,4 +1,4 @@
-"""``aldente history``: the pictures in the store."""
+"""``aldente history``: the pictures in the store that a query asks for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from aldente.engine.errors import UserError
 from aldente.interface.console import emit, say, table
 from aldente.recipe.names import combined_title
 from aldente.store import open_store
-from aldente.store.entries import Filter
 from aldente.store.record import Record
 
 
 def command(
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to ask for: 'steps>=20 and sampler~\"2M\" and tag:hero since 7d'. Quote it for the shell."),
+    ] = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many at most.")] = 20,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Only where the prompt has these words.")] = None,
     sampler: Annotated[str | None, typer.Option("--sampler", help="Only of this sampler.")] = None,
@@ -25,29 +28,35 @@ def command(
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
-    """List the pictures in the store, newest first."""
-    only = Filter(prompt=prompt, sampler=_canonical(sampler), steps=steps, seed=seed)
-    if failed and (only != Filter() or before is not None):
-        raise UserError("--failed lists every failure: leave out --prompt, --sampler, --steps, --seed and --before.")
+    """List the pictures in the store, newest first; all of them, or those that a query asks for."""
+    asked = " ".join(query or ())
+    shortcuts = {"prompt~": prompt, "sampler=": sampler, "steps=": steps, "seed=": seed}
+    parts = [f"{name}{quoted(str(value))}" for name, value in shortcuts.items() if value is not None]
+    if failed and (asked or parts or before is not None):
+        raise UserError("--failed lists every failure that stands; ask for others by a query, such as 'has:error since 7d'.")
+    whole = " and ".join([f"({asked})" if asked and parts else asked, *parts] if asked else parts)
     with open_store(store) as opened:
-        records = opened.failures(limit=limit) if failed else opened.history(limit=limit, before=before, only=only)
+        records = opened.failures(limit=limit) if failed else opened.history(whole, limit=limit, before=before)
         if as_json:
             emit([record.model_dump(mode="json", exclude_none=True) for record in records])
-            return
-        if not records:
+        elif records:
+            columns = ("id", "when", "prompt", "sampler", "steps", "CFG", "seed", "size", "calls", "s", "marks")
+            table(columns, [_row(record) for record in records])
+        elif whole:
+            say(f"No picture in {opened.where} is like that.")
+        else:
             say(f"Nothing yet in {opened.where}. Begin with: aldente generate 'a red apple, 3d render'")
-            return
-        table(("id", "when", "prompt", "sampler", "steps", "CFG", "seed", "size", "calls", "s"), [_row(r) for r in records])
 
 
-def _canonical(sampler: str | None) -> str | None:
-    from aldente.engine.samplers import find_sampler  # noqa: PLC0415  # NumPy, for this option only
-
-    return None if sampler is None else find_sampler(sampler).name
+def quoted(value: str) -> str:
+    """A value for a query, whatever is in it."""
+    plain = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}"'
 
 
 def _row(record: Record) -> tuple[str, ...]:
     recipe, sampling = record.recipe, record.recipe.sampling
+    marks = [*(["*" * record.rating] if record.rating else []), *record.tags]
     return (
         record.id[:8],
         record.provenance.created[:16].replace("T", " "),
@@ -59,4 +68,5 @@ def _row(record: Record) -> tuple[str, ...]:
         f"{record.width}x{record.height}",
         str(record.cost.model_calls),
         f"{record.cost.seconds:.2f}",
+        " ".join(marks),
     )

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from aldente.interface.console import emit, say, tell
+from aldente.interface.mark import marks_of
 from aldente.recipe.infotext import to_infotext
 from aldente.store import open_store
-from aldente.store.png import read_image, read_png
+from aldente.store.encodings import read_embedded, read_pixels
 from aldente.store.port import Store
 from aldente.store.record import Record, image_hash
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="A PNG file, or the beginning of an id from 'aldente history'.")],
+    what: Annotated[str, typer.Argument(help="A picture, or the beginning of an id from 'aldente history'.")],
     save: Annotated[Path | None, typer.Option("--save", help="Write the picture to this file.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
@@ -24,7 +25,7 @@ def command(
     """Tell everything known about a picture."""
     with open_store(store) as opened:
         path = Path(what)
-        records = opened.by_image(image_hash(read_image(path))) if path.is_file() else [opened.get(what)]
+        records = opened.by_image(image_hash(read_pixels(path))) if path.is_file() else [opened.get(what)]
         if not records:
             _foreign(path, as_json=as_json)
             return
@@ -54,6 +55,10 @@ def _tell(record: Record, store: Store) -> None:
         "plan": record.plan,
         "study": record.study,
         "preset": record.preset,
+        "made by": provenance.program and f"{provenance.program}, from {provenance.imported_from}",
+        **marks_of(record),
+        **{f"score of {score.metric}": f"{score.value:.6g}" for score in record.quality},
+        "made from": " ".join(parent[:12] for parent in record.parents),
         "store": store.where,
     }
     for name, value in facts.items():
@@ -64,7 +69,7 @@ def _tell(record: Record, store: Store) -> None:
 
 def _foreign(path: Path, *, as_json: bool) -> None:
     """A picture that the store does not have tells what its file holds."""
-    embedded = read_png(path)
+    embedded = read_embedded(path)
     if as_json:
         emit(embedded.model_dump(mode="json", exclude_none=True))
         return

@@ -1,4 +1,4 @@
-"""What the store keeps beside pictures: plans, studies with their measured rows, presets; and what to look for."""
+"""What the store keeps beside pictures: plans, studies with their measured rows, presets."""
 
 from __future__ import annotations
 
@@ -49,18 +49,3 @@ class PresetEntry(Value):
     body: dict[str, Any]
     study: str | None = None
     created: Instant = Field(default_factory=now)
-
-
-class Filter(Value):
-    """What to look for in the history; unset is anything. ``prompt`` is a part of it, in any case; the rest is exact."""
-
-    model: str | None = None
-    prompt: str | None = None
-    sampler: str | None = None
-    schedule: str | None = None
-    steps: int | None = None
-    seed: int | None = None
-    plan: str | None = None
-    study: str | None = None
-    preset: str | None = None
-    since: Instant | None = None

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from aldente.engine.errors import UserError
 
+THUMBNAILS = "thumbnails"
+"""Where small pictures are kept inside the folder; any of them may be removed."""
+
 ABANDONED_SECONDS = 86_400.0
 
 WRITERS = 4

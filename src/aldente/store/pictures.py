@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, delete, exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, and_, delete, exists, select, update
 
 from aldente.engine.errors import UserError
-from aldente.store.entries import Filter
+from aldente.store.catalogue import add_entries, add_metrics, entry, folded, placed
 from aldente.store.files import StoredFile
+from aldente.store.query import Query
 from aldente.store.record import Record, Score, now
 from aldente.store.rows import (
     CHUNK,
@@ -24,20 +25,11 @@ from aldente.store.rows import (
     records,
     score_rows,
 )
-from aldente.store.tables import costs, files, images, parents, plan_cells, provenances, recipes, scores
+from aldente.store.search import sought
+from aldente.store.statements import add_new
+from aldente.store.tables import costs, files, images, parents, provenances, recipes, scores, tags
 
 SHORTEST_PREFIX = 4
-
-
-def add_new(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert the rows whose keys are not there yet."""
-    keys = [column.name for column in table.primary_key]
-    # Two writers that insert the same rows in different orders would wait for each other for ever.
-    ordered = sorted({tuple(row[key] for key in keys): row for row in rows}.items())
-    if not ordered:
-        return
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for _, row in ordered])
 
 
 def known(connection: Connection, ids: Sequence[str]) -> dict[str, Record]:
@@ -71,14 +63,19 @@ def insert_files(connection: Connection, stored: Iterable[StoredFile]) -> None:
     add_new(connection, files, _file_rows(stored))
 
 
-def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mapping[str, StoredFile]) -> None:
-    """Insert records without their scores; ``stored`` holds their files, which are on the disk, by record id."""
+def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mapping[str, StoredFile]) -> dict[str, Record]:
+    """Insert records; ``stored`` holds their files, which are on the disk, by record id. Pictures come back as they are stored.
+
+    What another writer inserted in between is left out, and so are failures.
+    """
     makers = [provenance_row(record) for record in new]
     failures = [record.id for record in new if record.failed is not None]
     for start in range(0, len(failures), CHUNK):
         connection.execute(delete(images).where(images.c.id.in_(failures[start : start + CHUNK])))
+    places = placed(connection, new)
     rows = [
-        image_row(record, maker["digest"]) | {"file_hash": stored[record.id].hash if record.id in stored else None}
+        image_row(record, maker["digest"])
+        | {"file_hash": stored[record.id].hash if record.id in stored else None, "at": places[record.id]}
         for record, maker in zip(new, makers, strict=True)
     ]
     insert_files(connection, stored.values())
@@ -87,6 +84,30 @@ def insert_pictures(connection: Connection, new: Sequence[Record], stored: Mappi
     add_new(connection, images, rows)
     add_new(connection, costs, [row for record in new for row in cost_rows(record)])
     add_new(connection, parents, [row for record in new for row in parent_rows(record)])
+    add_new(connection, scores, [row for record in new for row in score_rows(record.id, record.quality)])
+    # Another writer may have been first with the same picture: its place counts.
+    wanted, places = places, places_of(connection, [record.id for record in new])
+    add_new(connection, tags, [{"at": places[record.id], "tag": folded(tag)} for record in new for tag in record.tags])
+    add_entries(connection, [entry(record, places[record.id]) for record in new])
+    ours = [record for record in new if places[record.id] == wanted[record.id] and record.id in stored]
+    return {record.id: _as_stored(record, stored[record.id].hash) for record in ours}
+
+
+def _as_stored(record: Record, file_hash: str) -> Record:
+    """A picture's record as it would be read."""
+    scores_ = {(score.metric, score.version): score for score in record.quality}
+    tagged = tuple(sorted({folded(tag) for tag in record.tags}))
+    quality = tuple(scores_[key] for key in sorted(scores_))
+    return record.model_copy(update={"file_hash": file_hash, "quality": quality, "tags": tagged})
+
+
+def places_of(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """The places of records in the catalogue, by id."""
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), CHUNK):
+        query = select(images.c.id, images.c.at).where(images.c.id.in_(ids[start : start + CHUNK]))
+        found |= {row.id: row.at for row in connection.execute(query)}
+    return found
 
 
 def _file_rows(stored: Iterable[StoredFile]) -> list[Fields]:
@@ -95,8 +116,10 @@ def _file_rows(stored: Iterable[StoredFile]) -> list[Fields]:
 
 
 def add_scores(connection: Connection, quality: Mapping[str, Sequence[Score]]) -> None:
-    """Add scores by record id; a metric and version that is there already stays."""
+    """Add scores by the id of a record that is there; a metric and version that is there already stays."""
     add_new(connection, scores, [row for record_id, found in quality.items() for row in score_rows(record_id, found)])
+    places = places_of(connection, list(quality))
+    add_metrics(connection, {places[record_id]: found for record_id, found in quality.items()})
 
 
 def replace_file(connection: Connection, record_id: str, file: StoredFile) -> None:
@@ -143,16 +166,30 @@ def by_image(connection: Connection, image_hash: str) -> list[Record]:
     return records(connection, _latest(joined().where(images.c.image_hash == image_hash)))
 
 
-def page(connection: Connection, limit: int, before: str | None, only: Filter) -> list[Record]:
-    """One page of pictures, newest first, that pass the filter."""
-    query = joined().where(images.c.failed.is_(None))
-    for condition in _conditions(only):
-        query = query.where(condition)
-    if before is not None:
-        last = by_prefix(connection, before)
-        created = last.provenance.created
-        query = query.where(images.c.created <= created, or_(images.c.created < created, images.c.id < last.id))
-    return records(connection, _latest(query).limit(limit))
+def by_file(connection: Connection, file_hash: str) -> list[Record]:
+    """All records of one file, newest first."""
+    return records(connection, _latest(joined().where(images.c.file_hash == file_hash)))
+
+
+def page(connection: Connection, limit: int, before: str | None, only: Query, moment: datetime) -> list[Record]:
+    """One page of pictures, newest first, of those that a query asks for at a ``moment``."""
+    last = None if before is None else at_of(connection, by_prefix(connection, before).id)
+    return at_places(connection, sought(connection, only, moment=moment, limit=limit, before=last))
+
+
+def at_places(connection: Connection, places: Sequence[int]) -> list[Record]:
+    """The records at these places of the catalogue, newest first."""
+    found: list[Record] = []
+    for start in range(0, len(places), CHUNK):
+        found += records(
+            connection, joined().where(images.c.at.in_(places[start : start + CHUNK])).order_by(images.c.at.desc())
+        )
+    return found
+
+
+def at_of(connection: Connection, record_id: str) -> int:
+    """The place of a record in the catalogue."""
+    return int(connection.execute(select(images.c.at).where(images.c.id == record_id)).scalar_one())
 
 
 def failed(connection: Connection, limit: int, plan: str | None, study: str | None) -> list[Record]:
@@ -166,32 +203,12 @@ def failed(connection: Connection, limit: int, plan: str | None, study: str | No
         )
     )
     query = joined().where(images.c.failed.is_not(None), ~made_good)
-    for condition in _conditions(Filter(plan=plan, study=study)):
-        query = query.where(condition)
+    if study is not None:
+        query = query.where(images.c.study == study)
+    if plan is not None:
+        query = query.where(images.c.plan == plan)
     return records(connection, _latest(query).limit(limit))
 
 
 def _latest(query: Select[Any]) -> Select[Any]:
     return query.order_by(images.c.created.desc(), images.c.id.desc())
-
-
-def _conditions(only: Filter) -> list[Any]:
-    exact = {
-        recipes.c.model: only.model,
-        recipes.c.sampler: only.sampler,
-        recipes.c.schedule: only.schedule,
-        recipes.c.steps: only.steps,
-        recipes.c.seed: only.seed,
-        images.c.study: only.study,
-        images.c.preset: only.preset,
-    }
-    conditions: list[Any] = [column == value for column, value in exact.items() if value is not None]
-    if only.prompt is not None:
-        conditions.append(recipes.c.prompt.icontains(only.prompt, autoescape=True))
-    if only.since is not None:
-        conditions.append(images.c.created >= only.since)
-    if only.plan is not None:
-        # A picture that an earlier plan drew belongs to every plan that has it as a cell.
-        cells = select(plan_cells.c.recipe_digest).where(plan_cells.c.plan == only.plan)
-        conditions.append(or_(images.c.plan == only.plan, images.c.recipe_digest.in_(cells)))
-    return conditions

@@ -80,14 +80,19 @@ def png_bytes(
     if infotext is not None:
         _add_text(chunks, INFOTEXT, infotext)
     if recipe is not None:
-        own = Own(aldente=__version__, recipe=recipe, recipe_digest=recipe.digest(), model_fingerprint=model_fingerprint)
-        chunks.add_itxt(OWN, own.canonical())
+        chunks.add_itxt(OWN, own_text(recipe, model_fingerprint))
     if xmp is not None:
         chunks.add_itxt(XMP, xmp)
     level = 4 if image.shape[0] * image.shape[1] <= SMALL_PIXELS else 1
     file = io.BytesIO()
     Pictures.fromarray(np.ascontiguousarray(image)).save(file, "PNG", compress_level=level, pnginfo=chunks)
     return file.getvalue()
+
+
+def own_text(recipe: Recipe, model_fingerprint: str | None) -> str:
+    """A recipe with its digest and the model's fingerprint, as files carry it."""
+    own = Own(aldente=__version__, recipe=recipe, recipe_digest=recipe.digest(), model_fingerprint=model_fingerprint)
+    return own.canonical()
 
 
 def _add_text(chunks: PngInfo, keyword: str, text: str) -> None:
@@ -105,8 +110,13 @@ def read_png(source: Path | bytes) -> Embedded:
 
     Raises UserError, which names the file and the place, when it is not a PNG file, is damaged, or its recipe was changed.
     """
-    content, name = _content(source)
+    content, name = content_of(source)
     width, height, found = texts(content, name)
+    return embedded(width, height, found, name)
+
+
+def embedded(width: int, height: int, found: dict[str, str], name: str) -> Embedded:
+    """What the texts of a file, by the keywords that PNG files give them, say about its picture."""
     own = _own(found[OWN], name) if OWN in found else None
     facts = {} if own is None else {field: getattr(own, field) for field in OWN_FACTS}
     return Embedded(width=width, height=height, infotext=found.get(INFOTEXT), xmp=found.get(XMP), texts=found, **facts)
@@ -114,10 +124,9 @@ def read_png(source: Path | bytes) -> Embedded:
 
 def read_image(source: Path | bytes) -> Any:
     """The pixels of a PNG file: uint8, h w 3; raises UserError when it is not a PNG or is damaged."""
-    content, name = _content(source)
+    content, name = content_of(source)
     width, height, _ = texts(content, name)
-    if width * height > MOST_PIXELS:
-        raise UserError(f"{name}: {width} x {height} px is more than can be read here ({MOST_PIXELS} px); make it smaller.")
+    check_size(width, height, name)
     try:
         with PngImageFile(io.BytesIO(content)) as picture:
             return np.array(picture.convert("RGB"))
@@ -125,13 +134,20 @@ def read_image(source: Path | bytes) -> Any:
         raise UserError(f"{name}: its pixels cannot be read ({error}); restore the file, or draw the picture again.") from error
 
 
-def _content(source: Path | bytes) -> tuple[bytes, str]:
+def check_size(width: int, height: int, name: str) -> None:
+    """Raise UserError where a picture is larger than any that can be drawn: a small hostile file could fill the memory."""
+    if width * height > MOST_PIXELS:
+        raise UserError(f"{name}: {width} x {height} px is more than can be read here ({MOST_PIXELS} px); make it smaller.")
+
+
+def content_of(source: Path | bytes) -> tuple[bytes, str]:
+    """The bytes of a picture's file and what to call it; raises UserError when it cannot be read."""
     if isinstance(source, bytes):
-        return source, "the PNG"
+        return source, "the picture"
     try:
         return source.read_bytes(), str(source)
     except OSError as error:
-        raise UserError(f"{source}: cannot be read ({error.strerror}); give the path of a PNG file.") from error
+        raise UserError(f"{source}: cannot be read ({error.strerror}); give the path of a picture.") from error
 
 
 def _own(text: str, name: str) -> Own:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from aldente.recipe.value import Value
-from aldente.store.entries import Filter, PlanEntry, PresetEntry, StudyEntry, StudyRow
+from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
 from aldente.store.record import Record, Score
+
+if TYPE_CHECKING:
+    from aldente.store.upkeep import Garbage, Health
 
 
 class Store(Protocol):
@@ -57,8 +61,13 @@ class Store(Protocol):
         """All records of one picture, newest first."""
         ...
 
-    def history(self, *, limit: int = 50, before: str | None = None, only: Filter | None = None) -> list[Record]:
-        """Pictures, newest first; ``before`` is the id of the last record of the page before."""
+    def history(
+        self, query: str = "", *, limit: int = 50, before: str | None = None, moment: str | None = None
+    ) -> list[Record]:
+        """Pictures that a query (docs/queries.md) asks for, newest first; ``before`` is the last id of the page before.
+
+        '7d' is before ``moment`` (the present if not given). Failures are left out unless the query asks about errors.
+        """
         ...
 
     def failures(self, *, limit: int = 50, plan: str | None = None, study: str | None = None) -> list[Record]:
@@ -67,6 +76,34 @@ class Store(Protocol):
 
     def image_bytes(self, record: Record) -> bytes:
         """The file of a picture; raises UserError when it is missing or damaged."""
+        ...
+
+    def thumbnail(self, record: Record) -> bytes:
+        """The picture as a JPEG file of at most 256 px a side, made when it is first asked for."""
+        ...
+
+    def mark(
+        self,
+        record_id: str,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        rating: int | None = None,
+        note: str | None = None,
+        category: str | None = None,
+    ) -> Record:
+        """Say something of a picture: tags to add and remove, a rating from 1 to 5, a note, what it is a picture of.
+
+        A rating of 0 and an empty note or category take back what was said; tags are compared in small letters.
+        """
+        ...
+
+    def children(self, record: Record) -> list[Record]:
+        """The pictures that were made from this one's file, newest first."""
+        ...
+
+    def by_file(self, file_hash: str) -> list[Record]:
+        """The records whose picture is this file, newest first."""
         ...
 
     def keep_file(self, data: bytes) -> str:
@@ -122,6 +159,22 @@ class Store(Protocol):
 
     def presets(self) -> list[PresetEntry]:
         """All presets by name."""
+        ...
+
+    def sweep(self, *, remove: bool) -> Garbage:
+        """Find the files that nothing needs, and with ``remove`` remove them."""
+        ...
+
+    def verify(self, watch: Callable[[int, int], None] | None = None) -> Health:
+        """Look at every row and file; ``watch`` hears how many files of how many are done."""
+        ...
+
+    def mend(self) -> int:
+        """Catalogue the pictures that queries do not find; how many there were."""
+        ...
+
+    def backup(self, destination: Path) -> tuple[int, int]:
+        """Copy everything to a folder while others may write; the number of files and their bytes. Opening it is restoring."""
         ...
 
     def close(self) -> None:

@@ -48,7 +48,10 @@ class Cost(Value):
 
 
 class Provenance(Value):
-    """Which programs, weights and machine made a picture, and when."""
+    """Which programs, weights and machine made a picture, and when.
+
+    A picture from elsewhere names the ``program`` that made it and the file that it was ``imported_from``.
+    """
 
     aldente: str
     engine: str
@@ -62,6 +65,8 @@ class Provenance(Value):
     python: str
     platform: str
     created: Instant
+    program: str | None = None
+    imported_from: str | None = None
 
 
 class Score(Value):
@@ -77,7 +82,7 @@ class Record(Value):
 
     ``image_hash`` is of the pixels, ``file_hash`` of the file that holds them (set by the store), ``parents`` are the file
     hashes of the pictures that it was made from, as its recipe names them. A record either has an ``image_hash`` or says why
-    it ``failed``.
+    it ``failed``. ``tags`` (sorted), ``rating`` and ``note`` are what its user said of it.
     """
 
     id: str
@@ -95,6 +100,10 @@ class Record(Value):
     preset: str | None = None
     parents: tuple[str, ...] = ()
     failed: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = Field(default=None, ge=1, le=5)
+    note: str | None = None
 
     @model_validator(mode="after")
     def _picture_or_reason(self) -> Self:

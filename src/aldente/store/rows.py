@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, select
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Recipe
 from aldente.store.record import Cost, Provenance, Record, Score, StageCost
-from aldente.store.tables import costs, images, parents, provenances, recipes, scores
+from aldente.store.tables import costs, images, parents, provenances, recipes, scores, tags
 
 Fields = dict[str, Any]
 
@@ -22,7 +22,7 @@ CHUNK = 500
 """How many values one statement compares with: SQLite allows 32766, older ones 999."""
 
 
-SAME = ("id", "recipe_digest", "image_hash", "width", "height", "plan", "study", "preset")
+SAME = ("id", "recipe_digest", "image_hash", "width", "height", "plan", "study", "preset", "category", "rating", "note")
 """Fields of a record that are columns of the same name."""
 
 
@@ -40,7 +40,17 @@ def records(connection: Connection, query: Select[Any]) -> list[Record]:
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
     about = {table.name: _by_image(connection, table, ids) for table in (costs, scores, parents)}
-    return [_record(row, {name: found[row.id] for name, found in about.items()}) for row in rows]
+    tagged = _tags(connection, [row.at for row in rows])
+    return [_record(row, {name: found[row.id] for name, found in about.items()}, tagged[row.at]) for row in rows]
+
+
+def _tags(connection: Connection, places: Sequence[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for start in range(0, len(places), CHUNK):
+        query = select(tags).where(tags.c.at.in_(places[start : start + CHUNK])).order_by(tags.c.at, tags.c.tag)
+        for row in connection.execute(query):
+            found[row.at].append(row.tag)
+    return found
 
 
 def _by_image(connection: Connection, table: Any, ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
@@ -52,7 +62,7 @@ def _by_image(connection: Connection, table: Any, ids: Sequence[str]) -> dict[st
     return found
 
 
-def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]]) -> Record:
+def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]], tagged: Sequence[str]) -> Record:
     same = {name: getattr(row, name) for name in (*SAME, "file_hash")}
     stages = tuple(
         StageCost(stage=c.stage, model_calls=c.model_calls, seconds=c.seconds, peak_bytes=c.peak_bytes) for c in about["costs"]
@@ -64,6 +74,7 @@ def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]]) -> Record:
         provenance=Provenance(**json.loads(row.maker), created=row.created),
         parents=tuple(p.parent for p in about["parents"]),
         failed=row.failed,
+        tags=tuple(tagged),
         **same,
     )
 
@@ -106,7 +117,9 @@ def provenance_row(record: Record) -> Fields:
 
 def image_row(record: Record, provenance: str) -> Fields:
     """The row of a record itself, without its file."""
+    note = None if record.note is None else plain(record.note)
     return {name: getattr(record, name) for name in SAME} | {
+        "note": note,
         "model_fingerprint": record.provenance.model_fingerprint,
         "model_calls": record.cost.model_calls,
         "seconds": record.cost.seconds,

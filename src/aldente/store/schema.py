@@ -7,9 +7,10 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from aldente.engine.errors import UserError
+from aldente.store.catalogue import catalogue_missing
 from aldente.store.connection import Database
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003")
 """All schema revisions, oldest first; each is a file in migrations/versions."""
 
 VERSION_TABLE = "aldente_schema"
@@ -30,6 +31,7 @@ def bring_up_to_date(database: Database) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_LOCK})
         if _checked(connection, database.where) != REVISIONS[-1]:
             _migrate(connection)
+            catalogue_missing(connection)
 
 
 def _checked(connection: Connection, where: str) -> str | None:

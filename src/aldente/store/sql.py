@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,13 +12,16 @@ from sqlalchemy import Connection
 
 from aldente.engine.errors import UserError
 from aldente.recipe.value import Value
-from aldente.store import pictures, studies
-from aldente.store.address import address
+from aldente.store import marks, pictures, studies, upkeep
+from aldente.store.address import FILE_NAME, address
+from aldente.store.catalogue import catalogue_missing
 from aldente.store.connection import Database
-from aldente.store.entries import Filter, PlanEntry, PresetEntry, StudyEntry, StudyRow
+from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
 from aldente.store.files import Files, StoredFile
-from aldente.store.record import Record, Score
+from aldente.store.query import parse_query
+from aldente.store.record import Record, Score, now
 from aldente.store.schema import bring_up_to_date
+from aldente.store.upkeep import Garbage, Health
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -65,17 +69,21 @@ class SqlStore:
         contents = {record.id: png for record, png in pairs if png is not None and record.id not in whole}
         files = dict(zip(contents, self._files.add(list(contents.values())), strict=True))
         with self._database.writing() as connection:
-            self._insert(connection, {record.id: record for record, _ in pairs}, files)
-            stored = pictures.known(connection, ids)
+            stored = self._insert(connection, {record.id: record for record, _ in pairs}, files)
         return [stored[record.id] for record, _ in pairs]
 
-    def _insert(self, connection: Connection, given: Mapping[str, Record], files: Mapping[str, StoredFile]) -> None:
+    def _insert(
+        self, connection: Connection, given: Mapping[str, Record], files: Mapping[str, StoredFile]
+    ) -> dict[str, Record]:
+        """Insert what is new; all of the given records as they are stored now, by id."""
         there = pictures.files_of(connection, list(given))
         new = [record for id_, record in given.items() if id_ not in there]
-        pictures.insert_pictures(connection, new, files)
-        pictures.add_scores(connection, {id_: record.quality for id_, record in given.items()})
+        inserted = pictures.insert_pictures(connection, new, files)
+        pictures.add_scores(connection, {id_: given[id_].quality for id_ in there})
         for id_ in files.keys() & there.keys():
             pictures.replace_file(connection, id_, files[id_])
+        others = [id_ for id_ in given if id_ not in inserted]
+        return inserted | pictures.known(connection, others)
 
     def image_bytes(self, record: Record) -> bytes:
         """The PNG file of a picture; raises UserError when it is missing or damaged."""
@@ -85,6 +93,40 @@ class SqlStore:
             why = f"it failed: {record.failed}" if record.failed else "it was never saved there, or was removed."
             raise UserError(f"picture {record.id} has no file in store {self.where}; {why}")
         return self._files.read(file)
+
+    def thumbnail(self, record: Record) -> bytes:
+        """The picture as a small JPEG file, made when it is first asked for; see ``Store.thumbnail``."""
+        from aldente.store.thumbnails import thumbnail  # noqa: PLC0415  # Pillow
+
+        return thumbnail(self._files.folder, record, self.image_bytes)
+
+    def mark(
+        self,
+        record_id: str,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        rating: int | None = None,
+        note: str | None = None,
+        category: str | None = None,
+    ) -> Record:
+        """Say something of a picture; see ``Store.mark``. Raises UserError for what cannot be a tag or a rating."""
+        with self._database.writing() as connection:
+            whole = pictures.by_prefix(connection, record_id).id
+            facts = {"rating": rating, "note": note, "category": category}
+            marks.mark(connection, whole, add=list(add), remove=list(remove), facts=facts)
+            return pictures.by_prefix(connection, whole)
+
+    def children(self, record: Record) -> list[Record]:
+        """The pictures that were made from this one's file, newest first."""
+        if record.file_hash is None:
+            return []
+        return self.history(f"parent:{record.file_hash}", limit=10_000)
+
+    def by_file(self, file_hash: str) -> list[Record]:
+        """The records whose picture is this file, newest first."""
+        with self._database.reading() as connection:
+            return pictures.by_file(connection, file_hash)
 
     def keep_file(self, data: bytes) -> str:
         """Keep a file that recipes refer to; its SHA-256. See ``Store.keep_file``."""
@@ -120,10 +162,13 @@ class SqlStore:
         with self._database.reading() as connection:
             return pictures.by_image(connection, image_hash)
 
-    def history(self, *, limit: int = 50, before: str | None = None, only: Filter | None = None) -> list[Record]:
-        """Pictures, newest first, from after the one with the id ``before``."""
+    def history(
+        self, query: str = "", *, limit: int = 50, before: str | None = None, moment: str | None = None
+    ) -> list[Record]:
+        """Pictures that a query asks for, newest first, from after the one with the id ``before``; see ``Store.history``."""
+        only = parse_query(query)
         with self._database.reading() as connection:
-            return pictures.page(connection, limit, before, only or Filter())
+            return pictures.page(connection, limit, before, only, datetime.fromisoformat(moment or now()))
 
     def failures(self, *, limit: int = 50, plan: str | None = None, study: str | None = None) -> list[Record]:
         """Failures that no picture has made good, newest first."""
@@ -184,3 +229,20 @@ class SqlStore:
         """All presets by name."""
         with self._database.reading() as connection:
             return studies.all_presets(connection)
+
+    def sweep(self, *, remove: bool) -> Garbage:
+        """Find the files that nothing needs, and with ``remove`` remove them."""
+        return upkeep.sweep(self._database, self._files, remove=remove)
+
+    def verify(self, watch: Callable[[int, int], None] | None = None) -> Health:
+        """Look at every row and file."""
+        return upkeep.verify(self._database, self._files, watch)
+
+    def mend(self) -> int:
+        """Catalogue the pictures that queries do not find; how many there were."""
+        with self._database.writing() as connection:
+            return catalogue_missing(connection)
+
+    def backup(self, destination: Path) -> tuple[int, int]:
+        """Copy everything to a folder; see ``Store.backup``. Raises UserError where it cannot be written."""
+        return upkeep.backup(self._database, self._files, destination, name=FILE_NAME)

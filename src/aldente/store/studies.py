@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 from aldente.engine.errors import UserError, unknown
 from aldente.recipe.value import Value
 from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
-from aldente.store.pictures import add_new
 from aldente.store.record import now
 from aldente.store.rows import CHUNK
+from aldente.store.statements import add_new
 from aldente.store.tables import plan_cells, plans, presets, studies, study_rows
 
 

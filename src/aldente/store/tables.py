@@ -178,6 +178,11 @@ images = Table(
     Column("preset", String(200), nullable=True),
     Column("failed", Text, nullable=True),
     Column("created", Moment, nullable=False),
+    Column("at", BigInteger, nullable=True),
+    Column("category", String(200), nullable=True),
+    Column("rating", Integer, nullable=True),
+    Column("note", Text, nullable=True),
+    Index(None, "at", unique=True),
     Index(None, "recipe_digest", "model_fingerprint", "created"),
     Index(None, "created", "id"),
     Index(None, "study", "created"),
@@ -217,5 +222,80 @@ parents = Table(
     # No foreign key: a picture may be made from one that the store has never seen.
     _digest("parent"),
     Index(None, "parent"),
+    sqlite_with_rowid=False,
+)
+
+
+def _place() -> Column[int]:
+    return Column("at", BigInteger, ForeignKey("images.at", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+
+
+tags = Table(
+    "tags",
+    metadata,
+    _place(),
+    Column("tag", String(100), primary_key=True),
+    Index(None, "tag", "at"),
+    sqlite_with_rowid=False,
+)
+
+words = Table(
+    "words",
+    metadata,
+    # SQLite numbers rows by itself only in a column of type INTEGER.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", String(100), nullable=False),
+    Column("key", String(32), nullable=False),
+    Column("folded", Text, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "kind"),
+)
+
+CATALOGUED: dict[str, Any] = {
+    "model": Integer,
+    "prompt": Integer,
+    "negative": Integer,
+    "sampler": Integer,
+    "schedule": Integer,
+    "rng": Integer,
+    "program": Integer,
+    "category": Integer,
+    "preset": Integer,
+    "steps": Integer,
+    "cfg": Double,
+    "seed": BigInteger,
+    "width": Integer,
+    "height": Integer,
+    "calls": BigInteger,
+    "seconds": Double,
+    "peak": BigInteger,
+    "rating": Integer,
+}
+"""The columns of the catalogue: texts as numbers of ``words``, seeds less 2**63, so that they keep their order."""
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    # In SQLite this is the row's own number: the table lies in the order of time.
+    Column(
+        "at",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("images.at", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("failed", Integer, nullable=False),
+    *[Column(name, kind, nullable=True, index=True) for name, kind in CATALOGUED.items()],
+)
+
+traits = Table(
+    "traits",
+    metadata,
+    _place(),
+    Column("name", Integer, primary_key=True, autoincrement=False),
+    Column("number", Double, nullable=True),
+    Column("word", BigInteger, nullable=True),
+    Index(None, "name", "number", "at"),
+    Index(None, "name", "word", "at"),
     sqlite_with_rowid=False,
 )

@@ -13,7 +13,7 @@ import pytest
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Guidance, Recipe, Sampling
 from aldente.recipe.stages import Control, Redraw, Source
-from aldente.store.entries import Filter, PresetEntry, StudyEntry, StudyRow
+from aldente.store.entries import PresetEntry, StudyEntry, StudyRow
 from aldente.store.png import png_bytes, read_png
 from aldente.store.port import Store
 from aldente.store.record import Cost, Provenance, Record, Score, StageCost, failure, image_hash, picture
@@ -156,20 +156,58 @@ class StoreContract:
             pages += page
         assert pages == sorted(stored, key=lambda record: (record.provenance.created, record.id), reverse=True)
 
-    def test_history_is_filtered(self, store: Store) -> None:
+    def test_history_answers_queries(self, store: Store) -> None:
         store.save(*drawn(recipe(1, prompt="A Red apple 100%"), 0))
         store.save(*drawn(recipe(2, prompt="a green pear"), 1))
         store.save(*drawn(recipe(2**63 + 5, prompt="a green pear", steps=30), 2))
-        seeds = {
-            "prompt": ([r.recipe.seed for r in store.history(only=Filter(prompt="red APPLE"))], [1]),
-            "percent": ([r.recipe.seed for r in store.history(only=Filter(prompt="0%"))], [1]),
-            "wildcard": ([r.recipe.seed for r in store.history(only=Filter(prompt="%pear"))], []),
-            "steps": ([r.recipe.seed for r in store.history(only=Filter(steps=25, prompt="pear"))], [2]),
-            "seed": ([r.recipe.seed for r in store.history(only=Filter(seed=2**63 + 5))], [2**63 + 5]),
-            "since": ([r.recipe.seed for r in store.history(only=Filter(since="2026-01-01T01:01:00+01:00"))], [2**63 + 5, 2]),
-            "model": ([r.recipe.seed for r in store.history(only=Filter(model="other"))], []),
+        right = {
+            'prompt~"red APPLE"': [1],
+            "prompt~0%": [1],
+            "prompt~%pear": [],
+            "prompt~pe": [2**63 + 5, 2],
+            '"red"': [1],
+            'steps=25 and "pear"': [2],
+            f"seed={2**63 + 5}": [2**63 + 5],
+            f"seed>{2**62}": [2**63 + 5],
+            "since 2026-01-01T01:01:00+01:00": [2**63 + 5, 2],
+            "until 2026-01-01T00:01:00Z": [1],
+            "created=2026-01-01": [2**63 + 5, 2, 1],
+            "since 29m": [2**63 + 5, 2],
+            "model=other": [],
+            "model=PASTINA": [2**63 + 5, 2, 1],
+            "steps>=20 steps<30": [2, 1],
+            "cfg_scale=5.5 or seed=1": [2**63 + 5, 2, 1],
+            'not (steps>25 or "apple")': [2],
+            "steps!=25": [2**63 + 5],
+            "steps=30 or seed=1 and steps=30 or until 1y": [2**63 + 5],
+            'sampler~"2M" and clipped<=1%': [2**63 + 5, 2, 1],
+            "sampler~DPM++ schedule!~karras": [],
+            "clipped>0.01": [],
+            "sampler='DPM'": None,
+            "eta=unset size=64x64 width<=64": [2**63 + 5, 2, 1],
+            "has:eta or has:rating or has:error": [],
+            "calls=40 seconds<1 peak>1": [2**63 + 5, 2, 1],
         }
-        assert {name: found for name, (found, _) in seeds.items()} == {name: right for name, (_, right) in seeds.items()}
+        moment = "2026-01-01T00:30:00Z"
+        found = {q: [r.recipe.seed for r in store.history(q, moment=moment)] for q, seeds in right.items() if seeds is not None}
+        assert found == {query: seeds for query, seeds in right.items() if seeds is not None}
+        with pytest.raises(UserError, match="DPM"):
+            store.history("sampler='DPM'")
+
+    def test_a_name_that_nothing_has_is_pointed_at(self, store: Store) -> None:
+        store.save(*drawn(recipe(1)))
+        with pytest.raises(UserError, match=r"(?s)did you mean 'steps'\?\n  cfg>1 and stpes>=20\n            \^\^\^\^\^$"):
+            store.history("cfg>1 and stpes>=20")
+        with pytest.raises(UserError, match=r"(?s)compared with a number, 'many' is none\.\n  steps>=many\n         \^\^\^\^$"):
+            store.history("steps>=many")
+
+    def test_pages_of_a_query_join_without_gap_or_overlap(self, store: Store) -> None:
+        stored = store.save_many([drawn(recipe(seed, steps=20 + seed % 2), seed // 3) for seed in range(30)])
+        pages: list[Record] = []
+        while page := store.history("steps=21", limit=4, before=pages[-1].id if pages else None):
+            pages += page
+        right = [record for record in stored if record.recipe.sampling.steps == 21]
+        assert pages == sorted(right, key=lambda record: (record.provenance.created, record.id), reverse=True)
 
     def test_a_picture_is_found_by_its_pixels(self, store: Store) -> None:
         image = pixels(99)
@@ -235,7 +273,7 @@ class StoreContract:
         for seed, plan in ((1, first), (2, first), (3, second)):
             record, png = drawn(recipe(seed), seed)
             store.save(record.model_copy(update={"plan": plan.id}), png)
-        assert [record.recipe.seed for record in store.history(only=Filter(plan=second.id))] == [3, 2]
+        assert [record.recipe.seed for record in store.history(f"plan:{second.id}")] == [3, 2]
         failed = store.save(failing(recipe(4), "boom").model_copy(update={"plan": first.id}), None)
         assert store.failures(plan=first.id) == [failed]
         assert store.failures(plan=second.id) == []
@@ -266,7 +304,7 @@ class StoreContract:
         record, png = drawn(recipe(1))
         stored = store.save(record.model_copy(update={"study": "s1"}), png)
         store.save(*drawn(recipe(2)))
-        assert store.history(only=Filter(study="s1")) == [stored]
+        assert store.history("study:s1") == [stored]
 
     def test_a_preset_is_replaced_by_name(self, store: Store) -> None:
         with pytest.raises(UserError, match="holds none yet"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
+from aldente.store.queue_tables import metadata
 from aldente.store.schema import VERSION_TABLE
-from aldente.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
