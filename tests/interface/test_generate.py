@@ -25,7 +25,8 @@ def test_pictures_are_files_with_infotext_and_the_complete_recipe(commands):
     assert all(str(path) in done.out for path in paths)
     assert "2 pictures, at most 12 model calls" in done.err
     said = read_png(paths[0])
-    assert read_image(paths[0]).shape == (64, 64, 3)
+    assert read_image(paths[0]).shape == (256, 256, 3)
+    assert said.recipe.stages[-1].upscaler == "pastina-4x"
     assert said.recipe.seed == 42
     assert said.recipe.sampling.steps == 3
     assert said.recipe.negative == "grey, blurry"
@@ -35,6 +36,32 @@ def test_pictures_are_files_with_infotext_and_the_complete_recipe(commands):
     assert (infotext.prompt, infotext.negative) == ("a red apple, 3d render", "grey, blurry")
     expected = {"Steps": "3", "Sampler": "DPM++ 2M", "Schedule type": "Karras", "CFG scale": "5", "Seed": "42", "Size": "64x64"}
     assert expected.items() <= infotext.fields.items()
+
+
+def test_a_picture_stays_as_large_as_it_is_drawn_where_that_is_asked(commands):
+    commands.ok(*QUICK, "--seed", 42, "--upscaler", "none", "--out", "small")
+    (path,) = files(Path("small"))
+    assert read_image(path).shape == (64, 64, 3)
+    assert [stage.kind for stage in read_png(path).recipe.stages] == ["base"]
+
+
+def test_a_picture_is_drawn_again_from_a_file_and_enlarged_by_its_verb(commands):
+    commands.ok(*QUICK, "--seed", 42, "--upscaler", "none", "--out", "first")
+    (source,) = files(Path("first"))
+    done = commands.ok(*QUICK, "--seed", 1, "--image", source, "--denoise", 0.5, "--upscaler", "none", "--out", "again", "--json")
+    (redrawn,) = done.json
+    assert [stage["kind"] for stage in redrawn["recipe"]["stages"]] == ["source", "redraw"]
+    assert read_image(Path(redrawn["file"])).shape == (64, 64, 3)
+    assert redrawn["cost"]["model_calls"] < 6
+    (large,) = commands.ok("upscale", source, "--by", 3, "--upscaler", "lanczos", "--out", "large", "--json").json
+    assert read_image(Path(large["file"])).shape == (192, 192, 3)
+    by_id = commands.ok("upscale", redrawn["id"][:8], "--upscaler", "nearest", "--out", "large", "--json").json
+    assert read_image(Path(by_id[0]["file"])).shape == (256, 256, 3)
+    missing = commands("upscale", "nowhere.png")
+    assert (missing.code, "there is no such file" in missing.err) == (2, True)
+    Path("text.png").write_text("no picture")
+    unreadable = commands(*QUICK, "--image", "text.png")
+    assert (unreadable.code, "cannot be read as a picture" in unreadable.err) == (2, True)
 
 
 def test_json_is_one_document_of_facts(commands):
