@@ -53,7 +53,9 @@ def write_denoiser(path: Path, weights: Mapping[str, np.ndarray], shape: Denoise
     rows = graph.split("Split", 2 * shape.depth, "context", axis=0, num_outputs=2 * shape.depth)
     pairs = [graph.operate("Squeeze", row, graph.integers(0)) for row in rows]
     blocks = _Blocks(graph, "", shape.width, shape.depth, shape.heads, hidden, signal)
-    hints = graph.split("Split", shape.depth, "hint", axis=0, num_outputs=shape.depth)
+    unsure = graph.operate("Sub", graph.constant(1.0), graph.operate("Mul", scale, scale))
+    unsure = graph.operate("Reshape", unsure, graph.integers(1, -1, 1, 1))
+    hints = _hints(graph, "hint", unsure, shape.depth)
     for block in range(shape.depth):
         blocks.take(hints[block])
         blocks.attend(block)
@@ -62,7 +64,7 @@ def write_denoiser(path: Path, weights: Mapping[str, np.ndarray], shape: Denoise
     last = blocks.final("final_modulation")
     answer = _image(graph, graph.linear(last, "patch_out"), outline, shape.patch)
     if shape.fine_depth:
-        answer = graph.operate("Add", answer, _fine(graph, scaled, last, signal, outline, shape))
+        answer = graph.operate("Add", answer, _fine(graph, scaled, last, signal, unsure, outline, shape))
     # D(x; sigma) = x / (sigma^2 + 1) - F sigma / sqrt(sigma^2 + 1), F the network: sigma_data is 1 [Karras 2022, Eq. 7].
     clean = graph.operate("Mul", graph.operate("Sub", scaled, graph.operate("Mul", answer, spread)), scale)
     latent = ("b", shape.channels, "h", "w")
@@ -208,7 +210,12 @@ class _Blocks:
         return self._modulated(graph.operate("Add", scale, graph.constant(1.0)), shift)
 
 
-def _fine(graph: Graph, scaled: str, last: str, signal: str, outline: str, shape: DenoiserShape) -> str:
+def _hints(graph: Graph, taken: str, unsure: str, depth: int) -> list[str]:
+    """What is added before each block, as strong as the clean latent is unsure at this noise."""
+    return graph.split("Split", depth, graph.operate("Mul", taken, unsure), axis=0, num_outputs=depth)
+
+
+def _fine(graph: Graph, scaled: str, last: str, signal: str, unsure: str, outline: str, shape: DenoiserShape) -> str:
     """The fine transformer's correction: it sees the small patches of the latent and what the trunk made of them."""
     patches = _patches(graph, scaled, shape.fine_patch)
     own = graph.operate("Shape", patches)
@@ -221,7 +228,7 @@ def _fine(graph: Graph, scaled: str, last: str, signal: str, outline: str, shape
     hidden = graph.operate("Add", hidden, cells)
     hidden = _with_position(graph, hidden, own, "fine.position", shape.grid // shape.fine_patch, shape.fine_width)
     blocks = _Blocks(graph, "fine.", shape.fine_width, shape.fine_depth, shape.fine_heads, hidden, signal)
-    hints = graph.split("Split", shape.fine_depth, "fine_hint", axis=0, num_outputs=shape.fine_depth)
+    hints = _hints(graph, "fine_hint", unsure, shape.fine_depth)
     for block in range(shape.fine_depth):
         blocks.take(hints[block])
         blocks.attend(block)

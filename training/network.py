@@ -29,6 +29,11 @@ class Hint(NamedTuple):
     trunk: Tensor
     fine: Tensor | None = None
 
+    def at(self, sigma: Tensor) -> Hint:
+        """The hint as strong as the clean latent is unsure at ``sigma``: it need not learn to be silent where all is seen."""
+        unsure = (1 - input_scale(sigma).square()).view(1, -1, 1, 1)
+        return Hint(self.trunk * unsure, None if self.fine is None else self.fine * unsure)
+
 
 class Attention(nn.Module):
     """Self-attention."""
@@ -156,6 +161,7 @@ class Denoiser(nn.Module):
         signal = functional.silu(time + self.pooled_in(pooled * POOLED_GAIN))
         tokens = self.token_in(states * TOKEN_GAIN) + self.token_position
         masked = ((1 - mask) * MASKED)[:, None, None]
+        hint = None if hint is None else hint.at(sigma)
         patches = to_patches(x, self.shape.patch)
         hidden = self.patch_in(patches).flatten(1, 2) + stretched(self.position, patches.shape[1], patches.shape[2])
         shared = self.modulation(signal).unflatten(1, (6, -1))

@@ -185,7 +185,7 @@ def test_without_hints_the_graph_gives_the_bits_of_one_that_knows_none(exported,
     graph = onnx.load(exported / "denoiser.onnx")
     before = len(graph.graph.node)
     _without_hints(graph.graph)
-    assert before - len(graph.graph.node) == 3 + 2
+    assert before - len(graph.graph.node) == 3 + 2 + 2
     onnx.save(graph, tmp_path / "plain.onnx")
     plain = onnxruntime.InferenceSession(tmp_path / "plain.onnx", providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).standard_normal((3, 4, 16, 16), dtype=np.float32) * 3
@@ -204,13 +204,14 @@ def test_without_hints_the_graph_gives_the_bits_of_one_that_knows_none(exported,
 
 def _without_hints(graph: onnx.GraphProto) -> None:
     """Take the inputs, their cuts and their additions out of the graph."""
-    cuts = [node for node in graph.node if node.op_type == "Split" and node.input[0].endswith("hint")]
+    scaled = [node for node in graph.node if node.op_type == "Mul" and node.input[0].endswith("hint")]
+    cuts = [node for node in graph.node if node.op_type == "Split" and node.input[0] in {node.output[0] for node in scaled}]
     hints = {name for cut in cuts for name in cut.output}
     added = [node for node in graph.node if node.op_type == "Add" and node.input[1] in hints]
     for addition in added:
         for node in graph.node:
             node.input[:] = [addition.input[0] if name == addition.output[0] else name for name in node.input]
-    for gone in (*cuts, *added):
+    for gone in (*scaled, *cuts, *added):
         graph.node.remove(gone)
     for taken in [taken for taken in graph.input if taken.name.endswith("hint")]:
         graph.input.remove(taken)
