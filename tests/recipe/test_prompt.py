@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aldente.recipe.brackets import DEEPEST, WEIGHT_LIMIT
-from aldente.recipe.prompt import Lora, parse, text_of_emphasis
+from aldente.recipe.prompt import Lora, parse, text_of, text_of_emphasis
 
 
 def words(text, step=0, steps=10):
@@ -223,3 +223,39 @@ def test_time_grows_as_the_text_does(unit):
     (part, *_) = parse(unit * 20_000).parts
     part.at(0, 10)
     assert process_time() - started < 5
+
+
+def near(these, those):
+    """Whether two timelines say the same words at the same steps, with weights that differ by rounding at most."""
+    if len(these) != len(those):
+        return False
+    return all(
+        a == b and [w for w, _ in x] == [w for w, _ in y] and [v for _, v in x] == pytest.approx([v for _, v in y], rel=1e-9)
+        for (a, x), (b, y) in zip(these, those, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("16:9 a | b (red:1.3)", "16:9 a | b (red:1.3)"),
+        ("[cat:dog:0.5] x", "[(cat:1.0)::0.5][(dog:1.0):0.5] x"),
+        ("a :1.2 AND b", "a :1.2 AND b :1.0"),
+        ("one BREAK two <lora:x:0.5:0.7>", "one BREAK two <lora:x:0.5:0.7>"),
+    ],
+)
+def test_a_prompt_is_written_as_text(text, written):
+    assert text_of(parse(text)) == written
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from([*"()[]:|\\ a", "AND", "BREAK", "0.5", "3", "<lora:x:1>", "<lo", "ra:y>", "#", "\n"]), max_size=25)
+)
+def test_a_prompt_that_is_written_and_read_is_the_same(signs):
+    for composes in (True, False):
+        prompt = parse("".join(signs), composes=composes)
+        again = parse(text_of(prompt), composes=composes)
+        assert prompt.loras == again.loras
+        assert [part.weight for part in prompt.parts] == pytest.approx([part.weight for part in again.parts])
+        assert all(near(a.timeline(12), b.timeline(12)) for a, b in zip(prompt.parts, again.parts, strict=True))

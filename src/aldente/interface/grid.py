@@ -9,6 +9,7 @@ import typer
 
 from aldente.interface.console import command_line, emit, gathered, say, tell
 from aldente.interface.options import Settings, notes_on, recipe_options
+from aldente.recipe.axes import Axis
 from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
 from aldente.studio.grid import GridRun, lay_out, run_grid
@@ -29,6 +30,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder; the grid gets one of its own in it.")] = Path("out"),
     preset: Annotated[str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Each of the prompt's braces is an axis: '{0.8-1.4 (+0.2)}'.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
     *,
@@ -36,9 +40,14 @@ def command(
 ) -> None:
     """Draw a grid over any parameters, and read it."""
     bench = open_workbench(store)
-    given = [axis for axis in (x, y, z, *(axes or [])) if axis is not None]
-    for note in notes_on(given):
+    written = [axis for axis in (x, y, z, *(axes or [])) if axis is not None]
+    for note in notes_on(written):
         tell(f"note: {note}")
+    given: list[str | Axis] = [*written]
+    if dynamic:
+        from aldente.studio.prompts import axes_of, wildcards_of  # noqa: PLC0415  # a parser, for these only
+
+        given += axes_of(prompt, wildcards_of(None))
     plan = lay_out(bench, {"seed": "random", **settings, "prompt": prompt}, given, preset=preset)
     if is_random(settings.get("seed", "random")):
         tell(f"seed {plan.base.seed}")

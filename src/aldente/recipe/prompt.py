@@ -7,10 +7,10 @@ The grammar is A1111's: ``(word)`` ``(word:1.2)`` ``[word]`` ``[from:to:when]`` 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from aldente.recipe.brackets import DECIMAL, Piece, pieces_of
+from aldente.recipe.brackets import DECIMAL, Condition, Piece, Turn, Until, pieces_of
 
 Emphasis = tuple[tuple[str, float], ...]
 """A text in pieces, each with the weight of its words; plain text is one piece of weight 1."""
@@ -21,6 +21,11 @@ _LORA = re.compile(rf"<(?:lora|lyco):([^<>:]+)(?::\s*({DECIMAL})\s*)?(?::\s*({DE
 _AND = re.compile(r"\bAND\b")
 _PART_WEIGHT = re.compile(DECIMAL)
 _SPECIAL = re.compile(r"[()\[\]\\]")
+_WORDS = re.compile(r"\b(?:AND|BREAK)\b")
+_LORA_LIKE = re.compile(r"<(?=(?:lora|lyco):)")
+
+MOST_DECIMALS = 20
+"""Digits after the point that the grammar reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +107,72 @@ def parse(text: str, *, composes: bool = True) -> Prompt:
 
 def text_of_emphasis(emphasis: Emphasis) -> str:
     """A text that ``parse`` reads as these words and weights, signs of the grammar escaped."""
-    pieces = []
-    for words, weight in emphasis:
-        escaped = _SPECIAL.sub(lambda sign: "\\" + sign[0], words)
-        pieces.append(escaped if weight == 1.0 else f"({escaped}:{Decimal(repr(weight)):f})")
-    return "".join(pieces)
+    return "".join(_escaped(words) if weight == 1.0 else _weighted(words, weight) for words, weight in emphasis)
+
+
+def text_of(prompt: Prompt) -> str:
+    """A text that ``parse`` reads as this prompt: the same words with the same weights at every step, the same LoRAs."""
+    loras = "".join(f"<lora:{one.name}:{_decimal(one.text_weight)}:{_decimal(one.weight)}>" for one in prompt.loras)
+    if len(prompt.parts) == 1:
+        return _text_of_pieces(prompt.parts[0].pieces) + loras
+    texts = [_text_of_pieces(part.pieces) for part in prompt.parts]
+    # Where a part ends, spaces are dropped; empty brackets hold them.
+    held = [text if text == text.strip() else f"(){text}()" for text in texts]
+    weighted = [f"{text} :{_decimal(part.weight)}" for text, part in zip(held, prompt.parts, strict=True)]
+    return " AND ".join(weighted) + loras
+
+
+def _text_of_pieces(pieces: tuple[Piece, ...]) -> str:
+    """The pieces as text; each is bracketed by itself, but plain words that no plain words stand before."""
+    texts: list[str] = []
+    plain = broken = False
+    for piece in _joined(pieces):
+        # Spaces after a break are dropped, unless brackets hold them.
+        plain = plain or (broken and piece.text != piece.text.lstrip())
+        broken = piece.breaks
+        plain = not (plain or piece.conditions or piece.breaks or piece.weight != 1.0)
+        text = " BREAK " if piece.breaks else _escaped(piece.text) if plain else _weighted(piece.text, piece.weight)
+        for condition in reversed(piece.conditions):
+            text = _conditional(text, condition)
+        texts.append(text)
+    return "".join(texts) or "()"
+
+
+def _joined(pieces: tuple[Piece, ...]) -> list[Piece]:
+    """The pieces with neighbours that differ in nothing joined, unless a word of the grammar would come of it."""
+    made: list[Piece] = []
+    for piece in pieces:
+        last = made[-1] if made else None
+        if last is not None and not (last.breaks or piece.breaks):
+            whole = last.text + piece.text
+            alike = (last.weight, last.conditions) == (piece.weight, piece.conditions)
+            if alike and not _WORDS.search(whole):
+                made[-1] = replace(last, text=whole)
+                continue
+        if piece.breaks or piece.text:
+            made.append(piece)
+    return made
+
+
+def _conditional(text: str, condition: Condition) -> str:
+    if isinstance(condition, Turn):
+        return f"[{'|' * condition.index}{text}{'|' * (condition.count - 1 - condition.index)}]"
+    return f"[{text}::{condition.when}]" if isinstance(condition, Until) else f"[{text}:{condition.when}]"
+
+
+def _weighted(words: str, weight: float) -> str:
+    return f"({_escaped(words)}:{_decimal(weight)})"
+
+
+def _escaped(words: str) -> str:
+    """The words with the grammar's signs escaped; what only looks like a LoRA is parted, so that it stays words."""
+    return _LORA_LIKE.sub("<()", _SPECIAL.sub(lambda sign: "\\" + sign[0], words))
+
+
+def _decimal(weight: float) -> str:
+    """The weight as the grammar writes numbers: no exponent, and no more digits than it reads."""
+    exact = f"{Decimal(repr(weight)):f}"
+    return exact if len(exact.partition(".")[2]) <= MOST_DECIMALS else f"{weight:.{MOST_DECIMALS}f}"
 
 
 def _part(text: str) -> Part:

@@ -42,7 +42,7 @@ class GridRun:
         return sum(self.at(cell) is None for cell in self.plan.cells())
 
 
-def lay_out(bench: Workbench, settings: Mapping[str, Scalar], axes: Sequence[str], *, preset: str | None = None) -> Plan:
+def lay_out(bench: Workbench, settings: Mapping[str, Scalar], axes: Sequence[str | Axis], *, preset: str | None = None) -> Plan:
     """The plan of what a user asked for: a base recipe and axes written as 'cfg=5,7,9'.
 
     A sampler on an axis takes the schedule that its users expect, unless the user named a schedule.

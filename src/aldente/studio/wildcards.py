@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -30,7 +31,9 @@ def wildcards_in(folders: Sequence[Path]) -> Callable[[str], Sequence[Weighted]]
     @cache
     def collections() -> dict[str, Any]:
         # Reads every file's list of names, which only they pay for who name a wildcard.
-        from dynamicprompts.wildcards.tree import build_tree_from_path  # noqa: PLC0415
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pyparsing's names in the library
+            from dynamicprompts.wildcards.tree import build_tree_from_path  # noqa: PLC0415
 
         found: dict[str, Any] = {}
         for folder in folders:
@@ -84,5 +87,6 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path]) -> UserEr
     where = ", ".join(str(folder) for folder in folders) or "no folder"
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" did you mean '__{near[0]}__'?" if near else ""
-    there = f" Known: {', '.join(known[:20])}{'...' if len(known) > 20 else ''}." if known else " There is no list of texts there."
+    more = "..." if len(known) > 20 else ""
+    there = f" Known: {', '.join(known[:20])}{more}." if known else " There is no list of texts there."
     return UserError(f"wildcard '__{name}__' is not known;{hint} Looked in {where}.{there}")
