@@ -1,0 +1,255 @@
+"""Kill -9 a worker of the queue at random moments, again and again, and count what the store lost, doubled or left behind.
+
+python -m benchmarks.kills --pictures 200 --kills 50
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from aldente.store.queue import open_queue
+from aldente.studio.projects.opening import open_project
+from aldente.studio.projects.queueing import enqueue
+from benchmarks.measure import save
+
+STARTING = 0.2
+"""The share of kills that come at a random moment of the start: loading, claiming, planning."""
+
+PROJECT = """[project]
+name = "kills"
+batch = {batch}
+[subjects]
+prompt = "a {{red|green|blue|yellow}} {{apple|owl|castle|burger|fish}}"
+dynamic = true
+draws = {pictures}
+[settings]
+steps = {steps}
+cfg = 4
+[seeds]
+policy = "image"
+redraws = 1
+[[gates]]
+sign = "blown"
+at_most = 0.5
+"""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was found, over all kills."""
+
+    kills: int = 0
+    lost: int = 0
+    doubled: int = 0
+    orphans: int = 0
+    damaged: int = 0
+    loose_files: int = 0
+    pictures: int = 0
+    wanted: int = 0
+    rows: int = 0
+    needed_rows: int = 0
+    most_repeated_at_once: float = 0.0
+    batch: int = 0
+    seconds: float = 0.0
+    moments: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing was lost, doubled, orphaned or damaged, all is drawn, and no kill cost more than one batch."""
+        clean = not (self.lost or self.doubled or self.orphans or self.damaged)
+        return clean and self.pictures >= self.wanted and self.most_repeated_at_once <= self.batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a trial keeps its things."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """The database."""
+        return self.folder / "store.db"
+
+    @property
+    def log(self) -> Path:
+        """Where workers tell of each call of the model."""
+        return self.folder / "rows.log"
+
+
+def worker(place: Place) -> None:
+    """``aldente queue work`` in this process, with a line in the log for each call of the model: when, and how many rows."""
+    from aldente.interface.cli import main
+    from aldente.models.table import find_model
+    from aldente.studio import workbench
+
+    handle = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    class Logged:
+        def __init__(self, model: Any) -> None:
+            self._model = model
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._model, name)
+
+        def estimate(self, x: Any, levels: Any, conditions: Any) -> Any:
+            os.write(handle, f"{os.getpid()} {len(levels)}\n".encode())
+            return self._model.estimate(x, levels, conditions)
+
+    def found(name: str) -> Any:
+        entry = find_model(name)
+        return replace(entry, load=lambda threads: Logged(entry.load(threads)))
+
+    workbench.find_model = found
+    main(["queue", "work", "--store", str(place.store)])
+
+
+def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, seed: int) -> Tally:
+    """One project drawn by workers that are killed so often, and once to its end."""
+    rng = Random(seed)
+    file = place.folder / "kills.toml"
+    file.write_text(PROJECT.format(pictures=pictures, steps=steps, batch=batch))
+    with open_queue(str(place.store)) as queue:
+        enqueue(queue, open_project(str(file)), out=place.folder / "out", choice=None, priority=0)
+    tally = Tally(wanted=pictures, batch=batch)
+    started = time.perf_counter()
+    before: set[str] = set()
+    pace = 0.3
+    while tally.kills < kills:
+        process = subprocess.Popen([sys.executable, "-m", "benchmarks.kills", "--worker", str(place.folder)], **_quiet())
+        share = 2 * pace * (pictures - len(before)) / (kills - tally.kills)
+        drew = _killed(process, place, rng, share)
+        if drew is None:
+            break
+        tally.kills += 1
+        after = _saved(place.store)
+        gained = len(after - before)
+        if gained:
+            pace = min(max(0.7 * pace + 0.3 * drew / gained, 0.02), 5.0)
+        tally.lost += len(before - after)
+        moment = "drawing" if _rows(place.log, process.pid) else "starting"
+        tally.moments[moment] = tally.moments.get(moment, 0) + 1
+        drawn_here = _rows(place.log, process.pid) / (2 * steps)
+        tally.most_repeated_at_once = max(tally.most_repeated_at_once, drawn_here - gained)
+        _check(place, tally)
+        before = after
+    subprocess.run([sys.executable, "-m", "benchmarks.kills", "--worker", str(place.folder)], check=True, **_quiet())
+    after = _saved(place.store)
+    tally.lost += len(before - after)
+    _check(place, tally)
+    _files(place, tally)
+    tally.pictures = len(list((place.folder / "out").glob("*.png"))) - 1
+    tally.rows = _rows(place.log)
+    tally.needed_rows = len(after) * 2 * steps
+    tally.seconds = round(time.perf_counter() - started, 1)
+    return tally
+
+
+def _killed(process: subprocess.Popen[bytes], place: Place, rng: Random, share: float) -> float | None:
+    """Kill a worker while it starts, or up to ``share`` seconds after its first call of the model; how long it drew.
+
+    None where it had done everything before.
+    """
+    starts = rng.random() < STARTING
+    deadline = time.perf_counter() + (rng.uniform(0, 3) if starts else 120)
+    while process.poll() is None and not _rows(place.log, process.pid) and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    drawing = time.perf_counter()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0 if starts else rng.uniform(0, share))
+    if process.poll() is not None:
+        if process.returncode != 0:
+            raise SystemExit(f"the worker ended with {process.returncode} by itself")
+        return None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return time.perf_counter() - drawing
+
+
+def _quiet() -> dict[str, Any]:
+    return {"stdout": subprocess.DEVNULL, "env": {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}}
+
+
+def _ask(store: Path, query: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(store)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def _saved(store: Path) -> set[str]:
+    return {row[0] for row in _ask(store, "SELECT id FROM images WHERE failed IS NULL")}
+
+
+def _rows(log: Path, process: int | None = None) -> int:
+    if not log.exists():
+        return 0
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return sum(int(rows) for pid, rows in lines if process is None or int(pid) == process)
+
+
+def _check(place: Place, tally: Tally) -> None:
+    """Rows that should not be: of pictures twice, and those that refer to what is not there."""
+    store = place.store
+    (twice,) = _ask(store, "SELECT count(*) - count(DISTINCT recipe_digest || model_fingerprint) FROM images")[0]
+    tally.doubled += twice
+    tally.orphans += len(_ask(store, "PRAGMA foreign_key_check"))
+    tally.orphans += _ask(store, "SELECT count(*) FROM files WHERE hash NOT IN (SELECT file_hash FROM images)")[0][0]
+    tally.orphans += _ask(store, "SELECT count(*) FROM images WHERE failed IS NULL AND file_hash IS NULL")[0][0]
+    told = [json.loads(row[0])["record"] for row in _ask(store, "SELECT body FROM study_rows")]
+    tally.orphans += len(set(told) - _saved(store))
+
+
+def _files(place: Place, tally: Tally) -> None:
+    """Files that are missing or damaged, and those that no row knows: written just before a kill, and harmless."""
+    folder = place.folder / "store.files"
+    known = dict(_ask(place.store, "SELECT path, hash FROM files"))
+    for path, digest in known.items():
+        found = folder / path
+        whole = found.is_file() and hashlib.sha256(found.read_bytes()).hexdigest() == digest
+        tally.damaged += not whole
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    tally.loose_files = len(there - set(known))
+
+
+def run(pictures: int = 200, kills: int = 50, seed: int = 1) -> bool:
+    """Run a trial, print and save how it went; whether nothing was lost, doubled, orphaned or repeated too often."""
+    with tempfile.TemporaryDirectory() as folder:
+        tally = trial(Place(folder=Path(folder)), pictures=pictures, kills=kills, steps=6, batch=8, seed=seed)
+    figures = {**asdict(tally), "fine": tally.fine}
+    print(json.dumps(figures, indent=2))
+    save("kills", figures)
+    return tally.fine
+
+
+def main() -> None:
+    """The command line; exit code 1 where something was lost, doubled, orphaned or repeated too often."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker is not None:
+        worker(Place(folder=given.worker))
+        return
+    raise SystemExit(0 if run(given.pictures, given.kills, given.seed) else 1)
+
+
+if __name__ == "__main__":
+    main()
