@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aldente.interface.console import tell
-from aldente.interface.tune import carry_out
+from aldente.interface.tune import Keep, carry_out
 from aldente.studio.request import resolve
 from aldente.studio.tuning import read_prompts
 from aldente.studio.workbench import open_workbench
@@ -33,7 +33,7 @@ def command(
         held_out_prompts=_bundled("held-out"),
         budget_calls=BUDGET_CALLS,
     )
-    carry_out(bench, study, out=out, name="pastina-production", command="aldente demo", as_json=as_json)
+    carry_out(bench, study, Keep(out=out, as_json=as_json), name="pastina-production", command="aldente demo")
     tell(f"pictures: {bench.store.where}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,12 +17,14 @@ from aldente.recipe.recipe import Recipe
 from aldente.studio.files import folder, read_text, write
 from aldente.studio.forecast import duration, seconds_per_row
 from aldente.studio.request import resolve
+from aldente.studio.tables import check_parquet
 from aldente.studio.tuning import PROMPT_FILE, TuningRun, category_prompts, read_prompts, run_study
-from aldente.studio.tuning_report import report_of
+from aldente.studio.tuning_export import save_figures, save_tables
+from aldente.studio.tuning_report import plots_of, report_of
 from aldente.studio.workbench import Workbench, open_workbench
 from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
 from aldente.tuning.categories import find_category
-from aldente.tuning.study import CFGS, PAIRS, Study, parse_pair
+from aldente.tuning.study import CFGS, PAIRS, Guarantee, Study, parse_pair
 
 TUNED_APART = ("sampler", "schedule", "steps", "seed")
 
@@ -48,6 +51,13 @@ def command(
         Path | None, typer.Option("--held-out", help="A file of other prompts that confirm the choice.")
     ] = None,
     cfgs: Annotated[bool, typer.Option("--cfg-axis/--no-cfg-axis", help="Find the range of CFG as well.")] = True,
+    guaranteed: Annotated[
+        bool, typer.Option("--guaranteed", help="Draw prompts until verdicts are sure, whenever that is; takes 30 or more.")
+    ] = False,
+    confidence: Annotated[float, typer.Option("--confidence", help="How sure, between 0.5 and 1.")] = 0.95,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write the tables as Parquet too (needs aldente[export]).")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")] = Path("out/tune"),
     name: Annotated[str | None, typer.Option("--name", help="The preset's name; the goal and the model if not given.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
@@ -59,6 +69,10 @@ def command(
     for fixed in TUNED_APART:
         if fixed in settings:
             raise UserError(f"{fixed} is what a study varies: leave --{fixed} out (--samplers says which to compare).")
+    if not 0.5 < confidence < 1.0:
+        raise UserError(f"confidence is {confidence:g}; it must lie between 0.5 and 1, such as 0.95.")
+    if parquet:
+        check_parquet()
     kind = "" if category is None else find_category(category).name
     measuring, confirming = _prompts(prompts, held_out, kind)
     bench = open_workbench(store)
@@ -73,14 +87,26 @@ def command(
         baseline_cfg=base.sampling.guidance.scale,
         cfgs=CFGS if cfgs else (),
         budget_calls=_calls(budget, bench, base=base) if budget is not None else None,
+        alpha=round(1.0 - confidence, 9),
+        guarantee=Guarantee() if guaranteed else None,
     )
     name = name or "-".join(part for part in (base.model, kind, goal) if part)
-    carry_out(bench, study, out=out, name=name, command=command_line(), as_json=as_json, category=kind)
+    keep = Keep(out=out, parquet=parquet, as_json=as_json)
+    carry_out(bench, study, keep, name=name, command=command_line(), category=kind)
 
 
-def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: str, as_json: bool, category: str = "") -> None:
-    """Run a study with its progress, write the report, print what was found."""
-    folder(out)
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Where a study leaves its report, whether its tables are Parquet too, and whether it answers with JSON."""
+
+    out: Path
+    parquet: bool = False
+    as_json: bool = False
+
+
+def carry_out(bench: Workbench, study: Study, keep: Keep, *, name: str, command: str, category: str = "") -> None:
+    """Run a study with its progress, write the report with its figures and tables, print what was found."""
+    out, as_json = folder(keep.out), keep.as_json
     smaller, cuts = fitted(study)
     speed = _speed(bench, study.base)
     calls = total_calls(smaller)
@@ -93,15 +119,21 @@ def carry_out(bench: Workbench, study: Study, *, out: Path, name: str, command: 
     except KeyboardInterrupt:
         tell("stopped; every finished picture is kept. The same command goes on from there.")
         raise typer.Exit(130) from None
-    report = write(out / "report.html", report_of(run, made=bench.now()[:10], command=command))
+    plots = plots_of(run)
+    report = write(out / "report.html", report_of(run, plots=plots, made=bench.now()[:10], command=command))
     facts = write(out / "result.json", run.result.model_dump_json(indent=2))
+    figures = save_figures(plots, out / "figures")
+    tables = save_tables(run, out / "tables", parquet=keep.parquet)
     if as_json:
         emit({**run.result.model_dump(mode="json"), "preset": run.preset.model_dump(mode="json"), "report": str(report)})
         return
-    _print(run, report, facts)
+    _print(run)
+    say(f"report:  {report}")
+    say(f"numbers: {facts}, {len(tables)} tables in {out / 'tables'}, {len(figures)} figures in {out / 'figures'}")
+    say(f"preset:  {run.preset.name}   use it: aldente generate 'your prompt' --preset {run.preset.name}")
 
 
-def _print(run: TuningRun, report: Path, facts: Path) -> None:
+def _print(run: TuningRun) -> None:
     choice, delta = run.result.choice, run.result.tolerance.delta
     rows = []
     for curve in run.result.curves:
@@ -116,9 +148,6 @@ def _print(run: TuningRun, report: Path, facts: Path) -> None:
         say(sentence)
     say(run.result.confidence)
     say("")
-    say(f"report:  {report}")
-    say(f"figures: {facts}")
-    say(f"preset:  {run.preset.name}   use it: aldente generate 'your prompt' --preset {run.preset.name}")
 
 
 def _speed(bench: Workbench, base: Recipe) -> float:

@@ -36,7 +36,8 @@ class Comparison:
 class TuningPage:
     """All that the report of a study says; a part that is empty is left out.
 
-    ``chosen_label`` and ``dearest_label`` name the two sides of the comparisons, ``use`` is the command that applies the
+    ``laws`` is the table of how fast each sampler converges. ``chosen_label`` and ``dearest_label`` name the two sides of
+    the comparisons, ``use`` is the command that applies the
     preset, ``reproduce`` the one that repeats the study, ``made`` the date.
     """
 
@@ -50,6 +51,7 @@ class TuningPage:
     sheets: Sequence[Picture] = ()
     plots: Sequence[Plot] = ()
     table: Table | None = None
+    laws: Table | None = None
     why_not_more: Sequence[str] = ()
     limits: Sequence[str] = ()
     provenance: Facts = ()

@@ -17,15 +17,16 @@ from aldente.report.sheet import Sheet, pages
 from aldente.report.tuning_page import Comparison, TuningPage, Verdict, tuning_page
 from aldente.studio.tuning import TuningRun
 from aldente.tuning.budget import cfg_values, rungs_of
+from aldente.tuning.convergence import limit_from_doubling
 from aldente.tuning.decision import curve_of, rung_at
-from aldente.tuning.result import Curve, GuidanceRange, Rung
+from aldente.tuning.result import Curve, GuidanceRange, Rung, Tolerance
 from aldente.tuning.study import Instance, Pair, recipe_for
 
 COMPARED = 6
 SHEET_PROMPTS = 8
 
 
-def report_of(run: TuningRun, *, made: str, command: str) -> str:
+def report_of(run: TuningRun, *, plots: Sequence[Plot], made: str, command: str) -> str:
     """The report of a study as one HTML file; ``made`` is the date, ``command`` the line that repeats the study."""
     study, result, choice = run.study, run.result, run.result.choice
     dearest = _dearest(run)
@@ -40,8 +41,9 @@ def report_of(run: TuningRun, *, made: str, command: str) -> str:
             dearest_label=f"{dearest.steps} steps",
             comparisons=_comparisons(run, dearest),
             sheets=_sheets(run),
-            plots=_plots(run),
+            plots=plots,
             table=_table(run),
+            laws=_laws(run),
             why_not_more=result.sentences,
             limits=(result.tolerance.reason, *result.cuts, *_limits(run)),
             provenance=_provenance(run),
@@ -67,6 +69,7 @@ def _verdict(run: TuningRun, dearest: Rung) -> Verdict:
     if choice.seconds is not None:
         facts.append(("Time of a picture", f"{choice.seconds:.2f} s in full batches here"))
     facts.append(("Loss", _bounded(rung_at(curve_of(choice, result.curves), choice.steps))))
+    facts += [("Tolerance", _tolerance(result.tolerance)), ("Mode", _mode(run))]
     facts += [("Confirmed", f"{check.verdict}: {check.steps} steps on {check.on}") for check in result.confirmation[:1]]
     return Verdict(
         setting=f"{choice.title}, {choice.steps} steps, CFG {choice.cfg:g}",
@@ -74,6 +77,19 @@ def _verdict(run: TuningRun, dearest: Rung) -> Verdict:
         sentence=f"{result.sentences[0] if result.sentences else ''} {result.confidence}",
         facts=facts,
     )
+
+
+def _tolerance(found: Tolerance) -> str:
+    """The tolerance between its two stops: what JPEG does to a picture, and what references disagree by."""
+    floor = "" if found.floor is None else f"; noise floor {found.floor:.2g} JND"
+    return f"{found.delta:.2g} JND (1 JND = {found.jnd:.2f} of 255{floor})"
+
+
+def _mode(run: TuningRun) -> str:
+    proof = run.result.proof
+    if proof is None:
+        return f"fast: {len(run.study.prompts)} prompts x {len(run.study.seeds)} seeds, looked at once"
+    return f"guaranteed: {proof.drawn} of {proof.given - proof.pilot} {proof.unit} drawn, {proof.stopped}"
 
 
 def _bounded(rung: Rung) -> str:
@@ -146,7 +162,8 @@ def _sheet(
     return Picture(file=page.png(), alt=f"contact sheet over {label}", caption=f"{label}, one row a prompt")
 
 
-def _plots(run: TuningRun) -> list[Plot]:
+def plots_of(run: TuningRun) -> list[Plot]:
+    """The figures of a study with what each shows."""
     result = run.result
     lines = [_line(curve) for curve in result.curves]
     steps = convergence(
@@ -223,16 +240,51 @@ def _table(run: TuningRun) -> Table:
             "-" if rung.loss.high is None else f"{rung.loss.high:.3g}",
             f"{rung.psnr:.1f}",
             f"{rung.ssim:.4f}",
+            *_said(run, curve, rung),
         )
         for curve, rung in places
     ]
-    columns = ("Sampler", "Steps", "Calls", "Loss, JND", "at most", "PSNR, dB", "SSIM")
+    verdict = () if run.result.proof is None else ("Verdict",)
+    columns = ("Sampler", "Steps", "Calls", "Loss, JND", "at most", "PSNR, dB", "SSIM", *verdict)
     beyond = frozenset(n for n, (curve, rung) in enumerate(places) if curve.plateau is None or rung.steps < curve.plateau)
     return Table(columns=columns, rows=rows, words=1, chosen=chosen, faint=beyond)
 
 
+def _said(run: TuningRun, curve: Curve, rung: Rung) -> tuple[str, ...]:
+    """The verdict of a guaranteed study on a setting."""
+    proof, place = run.result.proof, (curve.sampler, curve.schedule, rung.steps)
+    if proof is None:
+        return ()
+    return tuple(one.verdict for one in proof.settings if (one.sampler, one.schedule, one.steps) == place)
+
+
+def _laws(run: TuningRun) -> Table | None:
+    """How fast each sampler converges, and how far the limit is from its plateau or from the last rung that was doubled."""
+    rows = []
+    for curve in run.result.curves:
+        doubled = [rung for rung in curve.rungs if rung.moved is not None]
+        if curve.law is None or not doubled:
+            continue
+        rung = next((rung for rung in doubled if rung.steps == curve.plateau), doubled[-1])
+        moved = 0.0 if rung.moved is None else rung.moved.mean
+        against = f"{curve.reference}{', its own path of noise' if curve.own_reference else ''}"
+        rest = limit_from_doubling(moved, curve.law.exponent)
+        law = (f"{curve.law.exponent:.2f}", f"{curve.law.r_squared:.3f}")
+        rows.append((curve.title, against, *law, str(rung.steps), f"{moved:.2g}", f"{rest:.2g}"))
+    columns = ("Sampler", "Measured against", "Exponent", "R²", "At steps", "twice move it by, JND", "all further by, JND")
+    return Table(columns=columns, rows=rows, words=2) if rows else None
+
+
 def _limits(run: TuningRun) -> list[str]:
+    guidance = "CFG was judged at once, on the first prompts: the guarantee is about steps, samplers and schedules."
+    corrected = (
+        "Losses against a reference of the same sampler are corrected by its power law: that factor is an extrapolation."
+        if any(rung.correction > 1.0 for curve in run.result.curves for rung in curve.rungs)
+        else ""
+    )
     missing = [f"{run.result.missing} pictures could not be drawn and are left out."] if run.result.missing else []
+    said = [guidance if run.result.proof is not None and run.result.guidance is not None else "", corrected]
+    missing += [sentence for sentence in said if sentence]
     return [*missing, "Steps are judged by the distance to the converged picture; which picture is wanted is for eyes to say."]
 
 
