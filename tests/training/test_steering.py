@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from training.evaluate_control import agreement, overlap, shape_of
+from training.evaluate_control import agreement, evaluate_control, overlap, questions, shape_of
 from training.holes import holes
 from training.line_maps import control_pictures, edges, widened
 from training.network import Denoiser, Hint, estimate, input_scale
@@ -278,6 +278,21 @@ def test_drawings_under_hints_and_masks_come_out(model, tmp_path):
         paint(model, [Wish(prompt="a box", hints=hints)], 3)[0] for hints in ((), ((model.control("canny", mask), 0.0),))
     )
     assert np.array_equal(plain, weightless)
+
+
+def test_the_evaluation_asks_for_strangers_outlines_and_tells_every_kind_and_way(config, learned, exported, tmp_path):
+    _, index = pictures.load(learned)
+    strangers = questions(config, index, 50, 0)["of another style"]
+    assert strangers
+    for prompt, row in strangers:
+        assert prompt.startswith(index[row].concept.name)
+        assert not prompt.endswith({"solid": "solid render", "vector": "flat vector"}[index[row].style])
+    table = evaluate_control(config, learned, exported, seed=0, limit=2)
+    for told in (*(f"{kind} of an unseen picture" for kind in CONTROLS), "replaced, train", "trained, pair", "both, pair"):
+        assert told[:34] in table
+    (tmp_path / DENOISER).write_bytes((learned / DENOISER).read_bytes())
+    (tmp_path / "autoencoder.safetensors").write_bytes((learned / "autoencoder.safetensors").read_bytes())
+    assert "take no hints" in evaluate_control(config, learned, export(tmp_path, tmp_path / "weights"), seed=0)
 
 
 def test_agreement_of_edges_is_whole_for_the_same_and_for_neighbours_and_none_for_strangers():
