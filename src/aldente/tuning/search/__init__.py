@@ -1,0 +1,1 @@
+"""Search: the best operating point over many parameters, by screening, ladders, ask/tell and racing."""

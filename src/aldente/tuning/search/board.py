@@ -1,0 +1,337 @@
+"""The board of a search: what was measured, what it cost, and which places can still be the one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+from aldente.engine.samplers.table import find_sampler
+from aldente.tuning.convergence import prompts_of
+from aldente.tuning.search.measured import Evidence, Measured, Metric, Target, Verdict
+from aldente.tuning.search.question import Search, chance
+from aldente.tuning.search.race import RATIOS, Court, blocks, estimate, limited, outrun, violation
+from aldente.tuning.search.space import Place, Space
+
+HOPE = 1.6
+"""A sampler is tried at the most steps that could still win, if it is predicted to need at most so many times as many."""
+
+STEEPEST, FLATTEST = -4.0, -0.4
+
+T = TypeVar("T")
+
+
+class Trial(NamedTuple):
+    """A place and the instances to be measured there."""
+
+    place: Place
+    instances: tuple[int, ...]
+
+
+class Ask(NamedTuple):
+    """A place that was proposed, and the place that was measured for it; None where it was ruled out without a picture."""
+
+    number: int
+    proposed: Place
+    place: Place | None
+
+
+class Want(NamedTuple):
+    """What a search asks for next: pictures, judged against their converged ones where ``converged`` says so.
+
+    ``calls`` are those of the pictures, predicted; ``calls_after`` may follow. ``asks`` are to be kept before.
+    """
+
+    phase: str
+    trials: tuple[Trial, ...]
+    held_out: bool
+    converged: bool
+    calls: int
+    calls_after: int
+    asks: tuple[Ask, ...]
+
+
+class Answer(NamedTuple):
+    """What was measured, None for a picture that could not be made; ``calls`` were asked for, converged pictures included."""
+
+    rows: Mapping[tuple[Place, int], Measured | None]
+    calls: int
+
+
+Searching = Generator[Want, Answer, T]
+"""A computation that asks for measurements on its way to a ``T``."""
+
+
+@dataclass(eq=False)
+class Board:
+    """Everything that one run of a search knows."""
+
+    search: Search
+    price: Callable[[Place], float]
+    evidence: dict[Place, Evidence] = field(default_factory=dict)
+    asks: list[Ask] = field(default_factory=list)
+    spent: dict[str, int] = field(default_factory=dict)
+    phase: str = "screening"
+    asks_left: int = 0
+    out_of_budget: bool = False
+    _kept: int = 0
+    _prices: dict[Place, float] = field(default_factory=dict)
+    _bests: dict[str, Evidence | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        instances = self.search.instances
+        self.court = Court(prompts_of(instances), self.search.alpha, chance(self.search, "bounds"))
+        self.blocks = blocks(len(instances))
+        self.asks_left = self.search.asks
+
+    @property
+    def space(self) -> Space:
+        """The space of the search."""
+        return self.search.space
+
+    @property
+    def calls(self) -> int:
+        """All calls so far."""
+        return sum(self.spent.values())
+
+    def price_of(self, place: Place) -> float:
+        """The calls of a picture; 0 for a place that cannot be drawn."""
+        if place not in self._prices:
+            self._prices[place] = self.price(place)
+        return self._prices[place]
+
+    def mean_price(self) -> float:
+        """The mean of all prices that were asked for: every sampler and schedule at every step count, at least."""
+        known = [price for price in self._prices.values() if price > 0.0]
+        return math.fsum(known) / len(known) if known else 0.0
+
+    def steps_of(self, place: Place) -> float:
+        """The steps of a place."""
+        at = self.space.index("steps")
+        value = self.search.base.sampling.steps if at is None else self.space.dimensions[at].values[place[at]]
+        return float(value if isinstance(value, int | float) else 0)
+
+    def profile(self, place: Place) -> tuple[Place, ...]:
+        """The place at every step count, fewest first."""
+        at = self.space.index("steps")
+        if at is None:
+            return (place,)
+        return tuple((*place[:at], i, *place[at + 1 :]) for i in range(len(self.space.dimensions[at].values)))
+
+    @property
+    def profiles(self) -> int:
+        """How many places there are but for their steps."""
+        at = self.space.index("steps")
+        return self.space.size // (1 if at is None else len(self.space.dimensions[at].values))
+
+    def every_profile(self) -> Iterator[Place]:
+        """A place of every profile."""
+        at = self.space.index("steps")
+        return product(*(range(1 if i == at else len(d.values)) for i, d in enumerate(self.space.dimensions)))
+
+    def found(self, place: Place) -> list[Evidence]:
+        """What is known of a place at any step count."""
+        return [self.evidence[rung] for rung in self.profile(place) if rung in self.evidence]
+
+    def ranking(self, target: Target) -> list[Evidence]:
+        """The places that are measured whole and within all limits, best first."""
+        whole = [e for e in self.evidence.values() if e.whole(target, self.court.pictures) and not barred(e, target)]
+        fit = [e for e in whole if violation(e, target, self.court) == 0.0]
+        second: Metric = next((metric for metric in target.limits if metric != "calls"), "calls")
+        return sorted(fit, key=lambda e: (e.mean(target.minimise), e.mean(second), e.place))
+
+    def best(self, target: Target) -> Evidence | None:
+        """The best place so far."""
+        key = repr(target)
+        if key not in self._bests:
+            self._bests[key] = next(iter(self.ranking(target)), None)
+        return self._bests[key]
+
+    def nearest(self, target: Target) -> Evidence | None:
+        """Where nothing is within the limits: the whole place that breaks them least."""
+        whole = [e for e in self.evidence.values() if e.whole(target, self.court.pictures)]
+        return min(whole, key=lambda e: (violation(e, target, self.court), e.mean(target.minimise)), default=None)
+
+    def could_win(self, place: Place, target: Target) -> bool:
+        """Whether a place may still be the one, by all that is known without measuring it.
+
+        Its price is known beforehand. Where more steps of the same are not near enough, fewer are not either.
+        """
+        price, best = self.price_of(place), self.best(target)
+        known = self.evidence.get(place)
+        if price <= 0.0 or price > target.limits.get("calls", math.inf):
+            return False
+        if known is not None and (known.whole(target, self.court.pictures) or barred(known, target)):
+            return False
+        if target.minimise == "calls" and best is not None and price >= best.price:
+            return False
+        if "mismatch" in target.limits and self._mismatched(place, target.limits["mismatch"]):
+            return False
+        return not any(self._settles(e, target) for e in self.found(place) if self.steps_of(e.place) > self.steps_of(place))
+
+    def _settles(self, more: Evidence, target: Target) -> bool:
+        """Whether what is known of more steps rules out fewer of the same."""
+        judged = barred(more, target)
+        metric = None if more.given_up is None else more.given_up.metric
+        if judged and metric in RATIOS:
+            return True
+        if not more.whole(target, self.court.pictures):
+            return False
+        if target.minimise == "error":
+            return True
+        return any(m in RATIOS and more.mean(m) > limit for m, limit in target.limits.items())
+
+    def _mismatched(self, place: Place, limit: float) -> bool:
+        """Whether the same taste was measured whole with any solver, and is not what is wanted."""
+        taste = self.taste_of(place)
+        whole = [e for e in self.evidence.values() if len(e.known("mismatch")) == self.court.pictures]
+        return any(self.taste_of(e.place) == taste and e.mean("mismatch") > limit for e in whole)
+
+    def taste_of(self, place: Place) -> Place:
+        """The part of a place that changes which picture is wanted."""
+        return tuple(i for i, dimension in zip(place, self.space.dimensions, strict=True) if dimension.taste)
+
+    def need(self, place: Place, target: Target) -> float | None:
+        """The steps at which a place's error is predicted to be within its limit; None where nothing is known of it.
+
+        By the power law through the two points nearest to the limit; with one, by the order of the sampler.
+        """
+        metric, limit = next(((m, x) for m, x in target.limits.items() if m in RATIOS), (None, 0.0))
+        if metric is None:
+            return None
+        points = sorted(
+            (self.steps_of(e.place), estimate(e, self.best(target) or self._widest(), metric))
+            for e in self._alike(place)
+            if e.known(metric)
+        )
+        points = [(steps, value) for steps, value in points if value > 0]
+        if not points:
+            return None
+        points.sort(key=lambda point: abs(math.log(point[1] / limit)))
+        (steps, value), *others = points
+        slope = self._order(place) * (2.0 if metric == "dissimilarity" else 1.0)
+        other = next((p for p in others if p[0] != steps), None)
+        if other is not None:
+            slope = math.log(value / other[1]) / math.log(steps / other[0])
+        return steps * math.exp(math.log(limit / value) / min(FLATTEST, max(STEEPEST, slope)))
+
+    def _alike(self, place: Place) -> list[Evidence]:
+        """What is known of a place at any steps, or of its solver at another taste."""
+        own = self.found(place)
+        if any(e.rows for e in own):
+            return own
+        at = [i for i, d in enumerate(self.space.dimensions) if not d.taste and d.name != "steps"]
+        return [e for e in self.evidence.values() if all(e.place[i] == place[i] for i in at)]
+
+    def _widest(self) -> Evidence | None:
+        return max(self.evidence.values(), key=lambda e: len(e.rows), default=None)
+
+    def _order(self, place: Place) -> float:
+        """The steepest slope that a sampler's order allows at few steps."""
+        sampler = self.space.settings(place).get("sampler", self.search.base.sampling.sampler)
+        info = find_sampler(str(sampler))
+        return -1.0 if info.stochastic else -1.2 * min(2, max(1, info.order))
+
+    def rung(self, place: Place, target: Target, *, hope: float = HOPE) -> Place | None:
+        """The step count of a place's profile that is worth measuring next; None where none is.
+
+        To spend least: the fewest steps that are predicted to be near enough; of those that could still win, the most,
+        where these nearly are. To be most exact: the most steps within the limit.
+        """
+        rungs = [rung for rung in self.profile(place) if self.could_win(rung, target)]
+        if not rungs:
+            return None
+        need = None if target.minimise != "calls" else self.need(place, target)
+        if need is None:
+            return rungs[-1]
+        enough = [rung for rung in rungs if self.steps_of(rung) >= need * 0.999]
+        if enough:
+            return enough[0]
+        return rungs[-1] if need <= hope * self.steps_of(rungs[-1]) else None
+
+    def race(self, places: Sequence[Place], target: Target, source: str) -> Searching[None]:
+        """Measure places block by block, dropping those that are surely not the one; all of them side by side."""
+        alive = [self._opened(place, source) for place in dict.fromkeys(places)]
+        converged = any(metric in RATIOS for metric in target.metrics)
+        for block in self.blocks:
+            trials = tuple(t for e in alive if (t := self._missing(e, block, converged)).instances)
+            if trials and not self.affords(sum(self.price_of(t.place) * len(t.instances) for t in trials)):
+                return
+            if trials:
+                yield from self.measure(trials, converged=converged)
+            for e in alive:
+                e.given_up = e.given_up or limited(e, target, self.court)
+            self._bests.clear()
+            for e in alive if target.minimise != "calls" else ():
+                e.given_up = e.given_up or outrun(e, self.best(target), target, self.court)
+            self._bests.clear()
+            alive = [e for e in alive if not barred(e, target)]
+
+    def measure_whole(self, places: Sequence[Place], source: str) -> Searching[None]:
+        """Measure places on every picture, whatever is found."""
+        every = range(self.court.pictures)
+        trials = [self._missing(self._opened(place, source), every, True) for place in dict.fromkeys(places)]
+        trials = [trial for trial in trials if trial.instances]
+        if trials and self.affords(sum(self.price_of(t.place) * len(t.instances) for t in trials)):
+            yield from self.measure(trials, converged=True)
+
+    def _opened(self, place: Place, source: str) -> Evidence:
+        if place not in self.evidence:
+            self.evidence[place] = Evidence(place=place, price=self.price_of(place), source=source)
+        return self.evidence[place]
+
+    def _missing(self, e: Evidence, block: Sequence[int], converged: bool) -> Trial:
+        lacking = [i for i in block if i not in e.rows or (converged and e.rows[i].error is None)]
+        return Trial(e.place, tuple(lacking))
+
+    def measure(self, trials: Sequence[Trial], *, converged: bool) -> Searching[None]:
+        """Ask for pictures of the search and enter what comes back."""
+        answer = yield self.want(trials, held_out=False, converged=converged)
+        self.spend(answer.calls)
+        for (place, i), row in answer.rows.items():
+            if row is None:
+                self.evidence[place].given_up = Verdict("a picture of it could not be made", "failure")
+            else:
+                self.evidence[place].rows[i] = row
+        self._bests.clear()
+
+    def want(self, trials: Sequence[Trial], *, held_out: bool, converged: bool) -> Want:
+        """The request for these trials, with the asks that are not kept yet."""
+        new, self._kept = tuple(self.asks[self._kept :]), len(self.asks)
+        calls = round(sum(self.price_of(t.place) * len(t.instances) for t in trials))
+        return Want(self.phase, tuple(trials), held_out, converged, calls, self._calls_after(calls), new)
+
+    def spend(self, calls: int) -> None:
+        """Enter calls in the books of the phase."""
+        self.spent[self.phase] = self.spent.get(self.phase, 0) + calls
+
+    def affords(self, calls: float) -> bool:
+        """Whether so many calls leave enough for the confirmation; if not, the search goes to its end."""
+        budget = self.search.budget_calls
+        fits = budget is None or self.calls + calls + self.reserve() <= budget
+        self.out_of_budget = self.out_of_budget or not fits
+        return fits
+
+    def reserve(self) -> int:
+        """About what the confirmation will take: three settings and their converged pictures."""
+        if not self.search.confirm:
+            return 0
+        each = max((e.price for e in self.evidence.values() if len(e.rows) == self.court.pictures), default=0.0)
+        return round(len(self.search.held_out) * (3 * each + 2 * self.search.converged_steps))
+
+    def _calls_after(self, calls: int) -> int:
+        """A guess at what follows: the asks that are left, half of each raced to its end, and the confirmation."""
+        prices = [e.price for e in self.evidence.values()] or [float(calls)]
+        typical = sorted(prices)[len(prices) // 2] * self.court.pictures / 2
+        after = round(typical * self.asks_left) + self.reserve()
+        return after if self.search.budget_calls is None else max(0, min(after, self.search.budget_calls - self.calls - calls))
+
+
+def barred(found: Evidence, target: Target) -> bool:
+    """Whether a place was given up for a reason that counts for this target."""
+    if found.given_up is None:
+        return False
+    metric = found.given_up.metric
+    return metric in ("flaws", "failure", target.minimise) or metric in target.limits
