@@ -34,6 +34,10 @@ def test_a_study_leaves_a_report_its_figures_and_a_preset_and_is_not_drawn_twice
     assert "a red apple, 3d render" in report
     assert "\ufeff" not in report
 
+    assert {path.name for path in Path("t/tables").iterdir()} == {"settings.csv", "pictures.csv"}
+    assert {path.suffix for path in Path("t/figures").iterdir()} == {".svg", ".png"}
+    assert result["mode"] == "fast"
+
     preset = commands.ok("presets", "mine", "--json").json[0]
     assert preset["basis"] == "measured"
     assert preset["goal"] == "draft"
@@ -53,3 +57,18 @@ def test_a_study_leaves_a_report_its_figures_and_a_preset_and_is_not_drawn_twice
 
 def _losses(result):
     return [(curve["sampler"], rung["steps"], rung["loss"]) for curve in result["curves"] for rung in curve["rungs"]]
+
+
+def test_a_guarantee_that_prompts_cannot_give_is_refused_before_anything_is_drawn(commands):
+    Path("prompts.txt").write_text(PROMPTS, encoding="utf-8")
+    refused = commands("tune", "--guaranteed", "--prompts", "prompts.txt", "--samplers", "Euler Karras", "--out", "t")
+    assert refused.code == 2
+    assert "2 prompts cannot guarantee anything at 95% confidence" in refused.err
+    assert commands.ok("history", "--json").json == []
+
+
+@pytest.mark.parametrize("confidence", ["0.5", "1", "95"])
+def test_a_confidence_that_is_none_is_refused(commands, confidence):
+    refused = commands("tune", "--prompts", "prompts.txt", "--confidence", confidence)
+    assert refused.code == 2
+    assert f"confidence is {confidence}; it must lie between 0.5 and 1, such as 0.95." in refused.err
