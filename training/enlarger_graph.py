@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from training.graph import Graph
-from training.shape import FACTOR, EnlargerShape
-
-LEAK = 0.1
+from training.shape import FACTOR, LEAK, EnlargerShape
 
 
 def write_enlarger(path: Path, weights: Mapping[str, np.ndarray], shape: EnlargerShape) -> None:

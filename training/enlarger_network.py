@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.shape import FACTOR, EnlargerShape
-
-LEAK = 0.1
+from training.shape import FACTOR, LEAK, EnlargerShape
 
 
 class Enlarger(nn.Module):
-    """Pictures in [-1, 1] -> four times as large: all convolutions at the small size, then what straight lines miss.
+    """Pictures in [-1, 1] -> four times as large: all convolutions at the small size [Shi 2016, Sec. 3].
+
+    They add what interpolation by straight lines misses.
 
     Edges are repeated outwards before every convolution, so that a border is not mistaken for an outline.
     """
