@@ -38,6 +38,14 @@ COMMANDS = {
     "show": Command("show", "Tell everything known about a picture.", "Keep"),
     "diagnose": Command("diagnose", "Name a picture's likely flaws, with evidence and the change to try.", "Keep"),
     "reproduce": Command("reproduce", "Make a picture again and say how near it comes.", "Keep"),
+    "mark": Command("mark", "Tag, rate and annotate a picture.", "Keep"),
+    "diff": Command("diff", "Compare two pictures: what was asked, what it cost, what came out.", "Keep"),
+    "lineage": Command("lineage", "Tell what a picture was made from, and what from it.", "Keep"),
+    "export": Command("export", "Write the pictures that a query asks for as a table or a sheet.", "Keep"),
+    "import": Command("importing", "Take in pictures of other programs, with their recipes.", "Keep"),
+    "gc": Command("gc", "Find the files that nothing needs, and remove them.", "Keep"),
+    "verify": Command("verify", "Check every row and every file of the store.", "Keep"),
+    "backup": Command("backup", "Copy the store while it is in use.", "Keep"),
     "samplers": Command("samplers", "List the samplers, their names elsewhere and what they cost.", "Look up"),
     "schedules": Command("schedules", "List the schedules and their names elsewhere.", "Look up"),
     "models": Command("models", "List the models.", "Look up"),
@@ -75,6 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
             from aldente.interface.options import with_our_names  # noqa: PLC0415  # imports the recipe
 
             given = with_our_names(given, _note)
+        if wanted == "mark":
+            from aldente.interface.mark import with_untags  # noqa: PLC0415
+
+            given = with_untags(given)
         build(wanted)(given, prog_name="aldente")
     except UserError as error:
         _fail(str(error), as_json="--json" in given)

@@ -14,7 +14,7 @@ from aldente.studio.workbench import open_workbench
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="A PNG file, or the beginning of an id from 'aldente history'.")],
+    what: Annotated[str, typer.Argument(help="A picture, or the beginning of an id from 'aldente history'.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the new picture to this file.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,

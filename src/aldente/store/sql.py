@@ -17,13 +17,11 @@ from aldente.store.address import FILE_NAME, address
 from aldente.store.catalogue import catalogue_missing
 from aldente.store.connection import Database
 from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
-from aldente.store.files import Files, StoredFile
+from aldente.store.files import Files, StoredFile, suffix_of
 from aldente.store.query import parse_query
 from aldente.store.record import Record, Score, now
 from aldente.store.schema import bring_up_to_date
 from aldente.store.upkeep import Garbage, Health
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class SqlStore:
@@ -59,10 +57,10 @@ class SqlStore:
         return self.save_many([(record, png)])[0]
 
     def save_many(self, pairs: Sequence[tuple[Record, bytes | None]]) -> list[Record]:
-        """The records as stored, all or none; see ``Store.save_many``. Raises ValueError for a picture without a PNG file."""
+        """The records as stored, all or none; see ``Store.save_many``. Raises ValueError for a picture without a file."""
         for record, png in pairs:
-            if (record.failed is None) != (png is not None and png.startswith(PNG_SIGNATURE)):
-                raise ValueError(f"record {record.id}: a picture is saved with its PNG file, a failure with None")
+            if (record.failed is None) != (png is not None and suffix_of(png) != "bin"):
+                raise ValueError(f"record {record.id}: a picture is saved with its PNG or other file, a failure with None")
         ids = list({record.id for record, _ in pairs})
         with self._database.reading() as connection:
             whole = {id_ for id_, file in pictures.files_of(connection, ids).items() if self._files.has(file)}

@@ -149,7 +149,8 @@ def _file_damage(kept: Files, file: StoredFile) -> Iterator[Damage]:
         kept.read(file)
     except UserError as error:
         advice = f"Restore {file.path} from a backup, or draw it again: aldente history 'file:{file.hash[:12]}'"
-        yield Damage(where=f"file {file.path}", what=str(error).partition(";")[0], advice=advice)
+        what = str(error).partition(";")[0].removeprefix(f"file {kept.folder / file.path} ")
+        yield Damage(where=f"file {file.path}", what=what, advice=advice)
 
 
 def backup(database: Database, kept: Files, destination: Path, *, name: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from aldente.recipe.settings import set_parameters
 from aldente.recipe.value import Value
 from aldente.render.batching import Tick
 from aldente.render.render import check_size
-from aldente.store.png import read_image, read_png
+from aldente.store.encodings import read_embedded, read_pixels
 from aldente.studio.drawing import Order, draw
 from aldente.studio.grid_files import PLAN, command_of
 from aldente.studio.library import measured_for
@@ -59,7 +59,7 @@ def open_case(bench: Workbench, what: str, *, redraw: bool = True) -> Case:
     """
     path = Path(what)
     if path.exists() and _is_silent(path):
-        return _case(what, read_image(path), None, "the file says nothing about how it was made")
+        return _case(what, read_pixels(path), None, "the file says nothing about how it was made")
     original, image = find_original(bench, what)
     if not redraw:
         return _case(what, image, original.recipe, "nothing was drawn again, as was asked")
@@ -76,7 +76,7 @@ def open_case(bench: Workbench, what: str, *, redraw: bool = True) -> Case:
 
 def _is_silent(path: Path) -> bool:
     """Whether a picture file tells nothing of its recipe."""
-    embedded = read_png(path)
+    embedded = read_embedded(path)
     return embedded.recipe is None and embedded.infotext is None and PLAN not in embedded.texts
 
 
@@ -87,7 +87,7 @@ def _case(what: str, image: Image, recipe: Recipe | None, note: str) -> Case:
 def _model_of(bench: Workbench, original: Original, path: Path) -> Model:
     """The model that drew the picture. Raises UserError where it is not known or not here."""
     if original.source == "the file's infotext":
-        infotext = read_png(path).infotext or ""
+        infotext = read_embedded(path).infotext or ""
         if "Model: " not in infotext:
             raise UserError("its infotext does not name the model.")
     return bench.model(original.recipe.model)

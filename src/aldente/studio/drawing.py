@@ -12,7 +12,8 @@ from aldente.recipe.infotext import to_infotext
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.render.render import Rendered, render
-from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes, read_image
+from aldente.store.encodings import read_pixels
+from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes
 from aldente.store.port import Store
 from aldente.store.record import Cost, Record, StageCost, failure, picture
 from aldente.studio.workbench import Workbench
@@ -48,7 +49,7 @@ class Drawn:
     @property
     def image(self) -> Image:
         """The picture, uint8, h w 3; raises UserError for a recipe that failed."""
-        return read_image(self.png)
+        return read_pixels(self.png)
 
 
 def draw(

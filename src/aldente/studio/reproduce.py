@@ -14,7 +14,8 @@ from aldente.quality.reference import psnr
 from aldente.recipe.infotext import recipe_from_infotext
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.value import Value
-from aldente.store.png import read_image, read_png
+from aldente.store.encodings import read_embedded, read_pixels
+from aldente.store.files import suffix_of
 from aldente.store.record import Provenance, Record, image_hash
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.grid_files import PLAN
@@ -25,13 +26,17 @@ NEAR_DB = 40.0
 
 
 class Original(Value):
-    """What there was: the recipe, where it was found, what could not be read of it, and the record if the store has one."""
+    """What there was: the recipe, where it was found, what could not be read of it, and the record if the store has one.
+
+    A ``lossy`` file holds other pixels than were drawn.
+    """
 
     recipe: Recipe
     source: str
     unmapped: dict[str, str] = Field(default_factory=dict)
     record: Record | None = None
     model_fingerprint: str | None = None
+    lossy: bool = False
 
 
 class Reproduction(Value):
@@ -56,25 +61,28 @@ def reproduce(bench: Workbench, what: str) -> tuple[Reproduction, Drawn]:
 
 
 def find_original(bench: Workbench, what: str) -> tuple[Original, Image]:
-    """The recipe and the picture in a PNG file, or of the record whose id begins with ``what``."""
+    """The recipe and the picture in a file (PNG, JPEG, WebP or AVIF), or of the record whose id begins with ``what``."""
     path = Path(what)
     if not path.exists():
         if path.suffix:
-            raise UserError(f"{what}: there is no such file; give a PNG file or the beginning of an id from 'aldente history'.")
+            raise UserError(f"{what}: there is no such file; give a picture or the beginning of an id from 'aldente history'.")
         record = bench.store.get(what)
-        return Original(recipe=record.recipe, source="the store", record=record), read_image(bench.store.image_bytes(record))
-    embedded, image = read_png(path), read_image(path)
+        return Original(recipe=record.recipe, source="the store", record=record), read_pixels(bench.store.image_bytes(record))
+    embedded, image = read_embedded(path), read_pixels(path)
     records = bench.store.by_image(image_hash(image))
     known = records[0] if records else None
+    lossy = known is None and suffix_of(path.read_bytes()) != "png"
     if embedded.recipe is not None:
         by = embedded.model_fingerprint
-        return Original(recipe=embedded.recipe, source="the file's recipe", record=known, model_fingerprint=by), image
+        return Original(
+            recipe=embedded.recipe, source="the file's recipe", record=known, model_fingerprint=by, lossy=lossy
+        ), image
     if PLAN in embedded.texts:
         raise UserError(f"{what}: this is a sheet of many pictures; give one of its cells, which lie in 'cells' beside it.")
     if embedded.infotext is None:
         raise UserError(f"{what}: the file says nothing about how it was made.")
     recipe, unmapped = recipe_from_infotext(embedded.infotext)
-    return Original(recipe=recipe, source="the file's infotext", unmapped=unmapped, record=known), image
+    return Original(recipe=recipe, source="the file's infotext", unmapped=unmapped, record=known, lossy=lossy), image
 
 
 def compare(original: Original, image: Image, drawn: Drawn) -> Reproduction:
@@ -94,6 +102,8 @@ def compare(original: Original, image: Image, drawn: Drawn) -> Reproduction:
 def _changes(original: Original, drawn: Drawn) -> list[str]:
     """What is not as it was, in words."""
     changes = [f"'{key}: {value}' has no counterpart here" for key, value in original.unmapped.items()]
+    if original.lossy:
+        changes.append("the file is of a format that keeps pixels only nearly")
     new = drawn.record.provenance
     if original.record is None:
         if original.model_fingerprint not in (None, new.model_fingerprint):

@@ -1,0 +1,107 @@
+"""Taking in pictures of other programs: their recipes as far as they can be read, and the files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+import aldente
+from aldente.engine.errors import UserError
+from aldente.recipe.foreign import Foreign, read_foreign
+from aldente.recipe.value import Value
+from aldente.store.encodings import SUFFIXES, read_embedded, read_pixels
+from aldente.store.png import Embedded
+from aldente.store.port import Store
+from aldente.store.record import Cost, Provenance, Record, now, picture
+
+OWN = "aldente"
+UNKNOWN = "unknown"
+
+
+class Imported(Value):
+    """What became of a file: the record it is kept under, the program that made it, and what could not be mapped.
+
+    A ``silent`` file says nothing of how it was made; a ``refused`` one cannot be read; ``why`` says more.
+    """
+
+    file: str
+    state: Literal["kept", "known", "silent", "refused"]
+    id: str | None = None
+    program: str | None = None
+    unmapped: dict[str, str] = Field(default_factory=dict)
+    why: str | None = None
+
+
+def pictures_in(places: Iterable[Path]) -> list[Path]:
+    """The files that are named, and all pictures in the folders that are; raises UserError for a place that is not there."""
+    found: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise UserError(f"{place}: there is no such file or folder.")
+        inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+        found += [path for path in inside if path.is_file()]
+    return list(dict.fromkeys(found))
+
+
+def take_in(store: Store, files: Iterable[Path]) -> Iterator[Imported]:
+    """Keep each picture whose recipe can be read, one after the other; no file stops the others."""
+    for path in files:
+        try:
+            yield _one(store, path)
+        except UserError as error:
+            yield Imported(file=str(path), state="refused", why=str(error))
+
+
+def _one(store: Store, path: Path) -> Imported:
+    embedded = read_embedded(path)
+    found = _found(embedded)
+    if found is None:
+        return Imported(file=str(path), state="silent", why="the file says nothing about how it was made")
+    record = _record(found, path, embedded)
+    program = None if found.program == OWN else found.program
+    same = [known for known in store.by_image(str(record.image_hash)) if known.recipe_digest == record.recipe_digest]
+    if same:
+        return Imported(file=str(path), state="known", id=same[0].id, program=program, unmapped=found.unmapped)
+    stored = store.save(record, path.read_bytes())
+    return Imported(file=str(path), state="kept", id=stored.id, program=program, unmapped=found.unmapped)
+
+
+def _found(embedded: Embedded) -> Foreign | None:
+    if embedded.recipe is not None:
+        return Foreign(program=OWN, recipe=embedded.recipe, model_hash=embedded.model_fingerprint)
+    return read_foreign(embedded.texts)
+
+
+def _record(found: Foreign, path: Path, embedded: Embedded) -> Record:
+    """The record of a picture from elsewhere: what drew it is not known beyond what the file says."""
+    ours = found.program == OWN
+    provenance = Provenance(
+        aldente=embedded.aldente or aldente.__version__,
+        engine=found.program,
+        model=found.recipe.model,
+        model_fingerprint=(found.model_hash or UNKNOWN) if ours else f"{found.program}:{found.model_hash or UNKNOWN}"[:200],
+        runtime=UNKNOWN,
+        runtime_version=UNKNOWN,
+        device=UNKNOWN,
+        dtype=UNKNOWN,
+        python=UNKNOWN,
+        platform=UNKNOWN,
+        created=_written(path),
+        program=None if ours else found.program,
+        imported_from=str(path.absolute()),
+    )
+    record = picture(found.recipe, read_pixels(path), cost=Cost(model_calls=0, seconds=0.0), provenance=provenance)
+    said = "; ".join(f"{key}: {value}" for key, value in found.unmapped.items())
+    return record.model_copy(update={"note": f"not mapped: {said}"[:10_000]} if said else {})
+
+
+def _written(path: Path) -> str:
+    """When a file was written last: when its picture was drawn, as far as can be told."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    except (OSError, OverflowError, ValueError):
+        return now()
