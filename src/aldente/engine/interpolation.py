@@ -93,7 +93,7 @@ def resized(latent: Latent, height: int, width: int, method: str) -> Latent:
     return xp.matmul(xp.matmul(rows, latent), xp.matrix_transpose(columns))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _matrix(method: str, old: int, new: int) -> tuple[tuple[float, ...], ...]:
     """The weights as a matrix, new x old."""
     matrix = []

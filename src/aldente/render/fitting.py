@@ -48,8 +48,8 @@ def fitted(image: Image, size: Size, fit: Fit, *, kernel: Resampling = Resamplin
 
 
 def fitted_mask(mask: Mask, size: Size, fit: Fit) -> Mask:
-    """The mask at exactly ``size``; it never rings, as a sharper kernel would."""
-    found: Mask = fitted(mask, size, fit, kernel=Resampling.BILINEAR)
+    """The mask at exactly ``size``; each pixel is the mean of what it covers."""
+    found: Mask = fitted(mask, size, fit, kernel=Resampling.BOX)
     return found
 
 

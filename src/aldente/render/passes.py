@@ -21,6 +21,7 @@ from aldente.recipe.stages import Redraw, Refine, Tiles
 from aldente.render.conditioning import denoiser_of
 from aldente.render.controls import Steer
 from aldente.render.idle import refuse_idle_noise
+from aldente.render.levels import levels_of
 from aldente.render.noise import Noise, noise_of
 from aldente.render.scene import Canvas, Scene
 from aldente.render.strength import levels_from
@@ -64,6 +65,11 @@ class Keeping:
 
     known: Latent
     free: Latent
+
+
+def first_pass(recipe: Recipe, model: Model) -> Pass:
+    """The run of a recipe that begins with noise. Raises UserError as ``levels_of`` does."""
+    return Pass(recipe=recipe, levels=levels_of(recipe.sampling, model.info), number=0)
 
 
 def pass_of(recipe: Recipe, stage: Passing, number: int, model: Model) -> Pass:

@@ -116,8 +116,8 @@ def _picture(scene: Scene, meter: Meter, prefixes: Prefixes) -> Asking[Canvas]:
     check_controls(scene.recipe.controls or (), scene.model)
     refuse_idle(scene.recipe, scene.model.info)
     canvas = yield from canvas_of(scene, meter, prefixes)
-    asked = tuple(meter.asked.values())
-    return (yield from meter.counted(len(scene.recipe.stages), decoded(canvas, scene, prefixes, asked)))
+    count = len(scene.recipe.stages)
+    return (yield from meter.counted(count, decoded(canvas, scene, count, meter, prefixes)))
 
 
 def _finished(task: _Task, outcome: Outcome) -> Rendered:

@@ -20,16 +20,21 @@ def enlarged(stage: Resize, canvas: Canvas, scene: Scene, index: int) -> Canvas:
     """
     size = sizes_of(scene.recipe, scene.model.info)[index]
     mask = None if canvas.mask is None else fitted_mask(canvas.mask, size, "crop")
-    method = stage.upscaler
-    if method not in METHODS:
-        upscaler = scene.upscaler(stage.upscaler)
-        if upscaler.info.space == "pixel":
-            picture = canvas.picture(scene.model)
-            cover = _cover(size_of(picture), size)
-            pixels = picture if cover == size_of(picture) else np.asarray(upscaler.enlarge(picture, *cover))
-            return Canvas(pixels=fitted(pixels, size, "crop"), mask=mask)
-        method = upscaler.info.name
-    return Canvas(latent=_resampled(canvas, scene, size, method), mask=mask)
+    method = latent_method(stage, scene)
+    if method is not None:
+        return Canvas(latent=_resampled(canvas, scene, size, method), mask=mask)
+    picture = canvas.picture(scene.model)
+    cover = _cover(size_of(picture), size)
+    pixels = picture if cover == size_of(picture) else np.asarray(scene.upscaler(stage.upscaler).enlarge(picture, *cover))
+    return Canvas(pixels=fitted(pixels, size, "crop"), mask=mask)
+
+
+def latent_method(stage: Resize, scene: Scene) -> str | None:
+    """The way of resizing latents that an upscaler is; None for one of pixels. Raises UserError for one that is not known."""
+    if stage.upscaler in METHODS:
+        return stage.upscaler
+    info = scene.upscaler(stage.upscaler).info
+    return info.name if info.space == "latent" else None
 
 
 def _resampled(canvas: Canvas, scene: Scene, size: Size, method: str) -> Latent:

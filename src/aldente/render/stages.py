@@ -14,7 +14,7 @@ from aldente.render.cache import Kept, Prefixes
 from aldente.render.extending import extended
 from aldente.render.metering import Meter
 from aldente.render.redrawing import redrawn
-from aldente.render.resizing import enlarged
+from aldente.render.resizing import enlarged, latent_method
 from aldente.render.scene import Canvas, Scene
 
 
@@ -36,18 +36,31 @@ def canvas_of(scene: Scene, meter: Meter, prefixes: Prefixes | None = None) -> A
     keys = _keys(scene) if prefixes is not None else ()
     first, canvas = _resumed(keys, prefixes, meter)
     for index, stage in enumerate(scene.recipe.stages[first:], start=first):
+        if index and _sees_pixels(stage, canvas, scene):
+            canvas = yield from meter.counted(index, decoded(canvas, scene, index, meter, prefixes))
         made = yield from meter.counted(index, _stage(stage, canvas, scene, index))
         canvas = made if prefixes is None else _kept(keys[index], made, prefixes, meter)
     return canvas
 
 
-def decoded(canvas: Canvas, scene: Scene, prefixes: Prefixes | None = None, asked: tuple[int, ...] = ()) -> Asking[Canvas]:
-    """The canvas with its pixels, which are kept with it. It asks the model nothing."""
+def decoded(canvas: Canvas, scene: Scene, count: int, meter: Meter, prefixes: Prefixes | None = None) -> Asking[Canvas]:
+    """What the first ``count`` stages gave with its pixels, which are kept with it. It asks the model nothing."""
     yield from ()
+    if canvas.pixels is not None:
+        return canvas
     whole = replace(canvas, pixels=canvas.picture(scene.model))
     if prefixes is not None:
-        prefixes.put(_key(scene, len(scene.recipe.stages)), Kept(whole, asked))
+        prefixes.put(_key(scene, count), Kept(whole, _asked(meter, count)))
     return whole
+
+
+def _sees_pixels(stage: Stage, canvas: Canvas, scene: Scene) -> bool:
+    """Whether a stage looks at the picture itself rather than at its latent."""
+    if isinstance(stage, Resize):
+        return latent_method(stage, scene) is None
+    if isinstance(stage, Redraw | Refine):
+        return stage.strength > 0.0 and (canvas.mask is not None or (isinstance(stage, Redraw) and bool(stage.mask)))
+    return isinstance(stage, Extend)
 
 
 def _stage(stage: Stage, canvas: Canvas, scene: Scene, index: int) -> Asking[Canvas]:
@@ -92,5 +105,10 @@ def _kept(key: str, made: Canvas, prefixes: Prefixes, meter: Meter) -> Canvas:
     known = prefixes.get(key)
     if known is not None:
         return known.canvas
-    prefixes.put(key, Kept(made, tuple(meter.asked.values())))
+    prefixes.put(key, Kept(made, _asked(meter, len(meter.asked))))
     return made
+
+
+def _asked(meter: Meter, count: int) -> tuple[int, ...]:
+    """How often each of the first stages has asked."""
+    return tuple(meter.asked[index] for index in range(count))
