@@ -13,12 +13,13 @@ from aldente.engine.errors import UserError
 from aldente.interface.console import command_line, emit, say, table, tell
 from aldente.interface.options import Settings, recipe_options
 from aldente.interface.study_progress import StudyProgress
+from aldente.quality.adherence import Adherence
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.studio.files import folder, read_text, write
 from aldente.studio.forecast import seconds_per_row
 from aldente.studio.request import resolve
-from aldente.studio.search import SearchRun, find_search, keep_search_preset, run_search
+from aldente.studio.search import Scorer, SearchRun, find_search, keep_search_preset, run_search
 from aldente.studio.search_report import report_of
 from aldente.studio.search_space import space_of, starts_in
 from aldente.studio.tuning import PROMPT_FILE, category_prompts, read_prompts
@@ -66,6 +67,9 @@ def command(
     held_out: Annotated[
         Path | None, typer.Option("--held-out", help="A file of other prompts that confirm the choice.")
     ] = None,
+    adherence: Annotated[
+        bool, typer.Option("--adherence/--no-adherence", help="Score adherence where guidance is varied and the model can.")
+    ] = True,
     resume: Annotated[str | None, typer.Option("--resume", help="Go on with the search of this id.")] = None,
     save_preset: Annotated[str | None, typer.Option("--save-preset", help="Keep the pick as a preset of this name.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")] = Path("out/search"),
@@ -101,6 +105,8 @@ def command(
             budget_calls=None if budget is None else _calls(budget, speed),
             starts=starts_in(bench.store, varied),
         )
+        measure = _scorer(base.model) if adherence and search.tastes else None
+        search = search if measure is None else search.model_copy(update={"scorer": measure.key})
     carry_out(bench, search, out=out, preset=save_preset, as_json=as_json, category=kind)
 
 
@@ -111,10 +117,11 @@ def carry_out(bench: Workbench, search: Search, *, out: Path, preset: str | None
     names = ", ".join(f"{dimension.name} ({len(dimension.values)})" for dimension in search.space.dimensions)
     tell(f"{search.space.size} settings: {names}; {len(search.instances)} pictures of each that is measured to the end.")
     if search.tastes and search.scorer is None:
-        tell(f"note: nothing measures adherence here, so {', '.join(search.tastes)} can be judged by flaws and price alone.")
+        tell(f"note: nothing measures adherence, so {', '.join(search.tastes)} can be judged by flaws and price alone.")
+    scorer = _named_scorer(search)
     try:
         with StudyProgress(0, quiet=as_json) as listen:
-            run = run_search(bench, search, seconds_per_call=speed, listen=_listener(listen))
+            run = run_search(bench, search, seconds_per_call=speed, listen=_listener(listen), scorer=scorer)
     except KeyboardInterrupt:
         tell("stopped; every measurement is kept. The same command goes on from there.")
         raise typer.Exit(130) from None
@@ -126,6 +133,27 @@ def carry_out(bench: Workbench, search: Search, *, out: Path, preset: str | None
         emit({**run.result.model_dump(mode="json"), "id": run.id, "preset": body, "report": str(report)})
         return
     _print(run, preset, report, facts)
+
+
+def _scorer(model: str) -> Adherence | None:
+    """What measures adherence for a model, if anything does."""
+    from aldente.studio.adherence import scorer_for  # noqa: PLC0415 - heavy, and for varied guidance only
+
+    try:
+        return scorer_for(model)
+    except UserError as error:
+        tell(f"note: {error}")
+        return None
+
+
+def _named_scorer(search: Search) -> Scorer | None:
+    """The scorer that a search names. Raises UserError where another one is installed now."""
+    if search.scorer is None:
+        return None
+    found = _scorer(search.base.model)
+    if found is None or found.key != search.scorer:
+        raise UserError(f"the search was begun with the scorer {search.scorer}, which is not here; begin it anew.")
+    return lambda prompt, image: found.compute(image, prompt)
 
 
 def _listener(listen: Callable[[Need], Callable[[Tick], None] | None]) -> Callable[[Want], Callable[[Tick], None] | None]:
