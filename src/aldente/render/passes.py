@@ -12,7 +12,7 @@ from aldente.engine.denoise import Asking, Latent
 from aldente.engine.levels import Level
 from aldente.engine.masking import inpainted
 from aldente.engine.noise import find_rng
-from aldente.engine.samplers import find_sampler, prepare
+from aldente.engine.samplers import find_sampler
 from aldente.engine.schedules.table import find_schedule
 from aldente.engine.trajectory import trajectory
 from aldente.models.port import Model
@@ -23,13 +23,13 @@ from aldente.render.controls import Steer
 from aldente.render.idle import refuse_idle_noise
 from aldente.render.levels import levels_of
 from aldente.render.noise import Noise, noise_of
+from aldente.render.prepared import SAMPLER_OPTIONS, prepared
 from aldente.render.scene import Canvas, Scene
 from aldente.render.strength import levels_from
 
 Passing = Redraw | Refine | Tiles
 """The stages that draw again from a strength."""
 
-_SAMPLER_OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rtol")
 _SCHEDULE_OPTIONS = ("rho", "shift", "sigmas")
 
 
@@ -100,7 +100,7 @@ def _left_behind(told: Sampling, stage: Passing) -> dict[str, None]:
     schedule = find_schedule(stage.schedule or told.schedule)
     dropped: list[str] = []
     if stage.sampler is not None and stage.sampler != told.sampler:
-        dropped += [name for name in _SAMPLER_OPTIONS if name not in sampler.options]
+        dropped += [name for name in SAMPLER_OPTIONS if name not in sampler.options]
     if stage.schedule is not None and stage.schedule != told.schedule:
         dropped += [name for name in _SCHEDULE_OPTIONS if name not in schedule.options]
     return dict.fromkeys(dropped)
@@ -124,15 +124,14 @@ def run_pass(
     """
     sampling, level = run.recipe.sampling, run.levels[0]
     noise = run.noise(model, start.shape[1:])
-    options = {name: getattr(sampling, name) for name in _SAMPLER_OPTIONS}
-    prepared = prepare(find_sampler(sampling.sampler), run.levels, noise.churn, options)
+    made = prepared(sampling, run.levels, noise.churn)
     refuse_idle_noise(sampling, find_sampler(sampling.sampler))
     # The words change along the schedule, also where a sampler of whole runs chooses levels of its own.
     denoise = denoiser_of(run.recipe, model, run.levels, steers)
     if keeping is not None:
         denoise = inpainted(denoise, keeping.known, noise.unit, keeping.free)
     x = np.asarray(level.alpha * start + noise.start, dtype=noise.start.dtype)
-    latent = yield from trajectory(prepared.sampler, denoise, x, prepared.levels, noise.step, lift=prepared.lift)
+    latent = yield from trajectory(made.sampler, denoise, x, made.levels, noise.step, lift=made.lift)
     return finite(latent)
 
 

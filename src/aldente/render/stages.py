@@ -16,6 +16,7 @@ from aldente.render.metering import Meter
 from aldente.render.redrawing import redrawn
 from aldente.render.resizing import enlarged, latent_method
 from aldente.render.scene import Canvas, Scene
+from aldente.render.tiles import tiled_pass
 
 
 def no_files(name: str) -> Image:
@@ -75,7 +76,6 @@ def _stage(stage: Stage, canvas: Canvas, scene: Scene, index: int) -> Asking[Can
         return enlarged(stage, canvas, scene, index)
     if isinstance(stage, Redraw | Refine):
         return (yield from redrawn(stage, canvas, scene, index))
-    from aldente.render.tiles import tiled_pass  # noqa: PLC0415
 
     return (yield from tiled_pass(stage, canvas, scene, index))
 
