@@ -1,6 +1,7 @@
 """A study asks for what it needs and finds the known answer of a fake world."""
 
 import json
+import re
 
 import pytest
 from fake_world import World, run
@@ -111,7 +112,7 @@ def test_a_result_survives_json():
 def test_needs_add_up_to_the_prediction():
     asked = study()
     result, needs = run(asked, World(LAWS))
-    assert [need.phase for need in needs] == ["references", "steps", "steps", "steps", "cfg", "confirmation"]
+    assert [need.phase for need in needs] == ["references", "steps", "steps", "steps", "steps", "cfg", "confirmation"]
     assert sum(need.calls for need in needs) == result.calls
     assert needs[0].calls == predicted_calls(asked)["references"]
     assert result.calls == pytest.approx(total_calls(asked), rel=0.15)
@@ -261,3 +262,18 @@ def test_options_of_churn_are_left_out_where_nothing_is_churned():
 
 
 NOISES = {"euler": (None, None), "dpmpp_2m": (None, None), "euler_ancestral": (0.9, None)}
+
+
+def test_steps_that_leave_noise_are_passed_over_however_near_the_pictures_are():
+    """A draft may be 4 JND off, but not by noise that everybody sees: its picture would be worse in two signs of noise."""
+    noisy, _ = run(study(goal="draft", pairs=pairs("heun"), cfgs=(), confirm=False), World(LAWS))
+    plateau = noisy.curves[0].plateau
+    assert noisy.choice.steps > plateau
+    assert noisy.choice.within_tolerance
+    said = " ".join(noisy.sentences)
+    told = re.search(rf"At {plateau} steps (\d+)% of the pictures are worse in two flaw signs than converged ones\.", said)
+    assert int(told[1]) > 50
+    assert f"At {noisy.choice.steps} steps they are not." in said
+    clean, _ = run(study(pairs=pairs("heun"), cfgs=(), confirm=False), World(LAWS))
+    assert clean.choice.steps == clean.curves[0].plateau
+    assert "flaw signs" not in " ".join(clean.sentences)

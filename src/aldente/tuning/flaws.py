@@ -10,7 +10,7 @@ from aldente.engine.errors import UserError
 from aldente.quality.bounds import mean_bounds, share_bounds
 from aldente.quality.table import FLAWS
 from aldente.tuning.convergence import interval
-from aldente.tuning.result import FlawedShare, GuidanceRange, SignChange
+from aldente.tuning.result import FlawedShare, GuidanceRange, Interval, SignChange
 
 Readings = Mapping[float, Sequence[Mapping[str, float]]]
 """For each CFG scale, the signs of each instance by sign name; instance i is the same prompt and seed at every scale."""
@@ -89,6 +89,24 @@ def _changes(
     ]
 
 
+def flawed_share(
+    pictures: Sequence[Mapping[str, float]],
+    baseline: Sequence[Mapping[str, float]],
+    prompts: Sequence[Hashable],
+    *,
+    alpha: float,
+) -> Interval:
+    """The share of pictures in which two or more signs are worse, by a noticeable change, than in the same at the baseline."""
+    pairs = zip(pictures, baseline, strict=True)
+    flawed = [sum(sign.worsening(here[sign.name], there[sign.name]) > 1.0 for sign in FLAWS) >= 2 for here, there in pairs]
+    return interval(share_bounds(flawed, prompts, alpha=alpha), alpha)
+
+
+def too_many(share: Interval) -> bool:
+    """Whether surely more pictures are flawed than is put up with; without bounds, half of them."""
+    return share.mean >= 0.5 if share.low is None else share.low > TOLERATED
+
+
 def _share(
     value: float,
     readings: Readings,
@@ -97,14 +115,8 @@ def _share(
     alpha: float,
     changes: Sequence[SignChange],
 ) -> FlawedShare:
-    flawed = [sum(worse > 1.0 for worse in signs) >= 2 for signs in _worsenings(value, readings, baseline)]
-    share = interval(share_bounds(flawed, prompts, alpha=alpha), alpha)
+    share = flawed_share(readings[value], readings[baseline], prompts, alpha=alpha)
     return FlawedShare(value=value, share=share, worst=max(changes, key=lambda change: change.change.mean))
-
-
-def _many(share: FlawedShare) -> bool:
-    """Whether surely too many pictures are flawed."""
-    return share.share.mean >= 0.5 if share.share.low is None else share.share.low > TOLERATED
 
 
 def _alone(change: SignChange) -> bool:
@@ -122,7 +134,7 @@ def _walk(
     """The last value, going outwards from the baseline, before flaws set in, and what is found at the next."""
     reached = baseline
     for value in values:
-        if _many(shares[value]) or any(map(_alone, changes[value])):
+        if too_many(shares[value].share) or any(map(_alone, changes[value])):
             return reached, shares[value]
         reached = value
     return reached, None
@@ -154,7 +166,7 @@ def _sentence(found: GuidanceRange, values: Sequence[float]) -> str:
 def _limit(limit: FlawedShare) -> str:
     """What is wrong at the first value outside of the range."""
     size = f"{limit.worst.change.mean:.1f} noticeable changes"
-    if not _many(limit):
+    if not too_many(limit.share):
         return f"{limit.worst.title} is worse by {size}"
     sure = "" if limit.share.low is None else f" (surely {limit.share.low:.0%})"
     who = "the picture is" if limit.share.prompts == 1 else f"{limit.share.mean:.0%}{sure} of the pictures are"

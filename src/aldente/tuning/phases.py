@@ -13,8 +13,8 @@ from aldente.quality.table import flaws
 from aldente.tuning.asking import Ledger, Tuning, ask, by_instance
 from aldente.tuning.budget import cfg_values, own_references, reference_steps, rungs_of
 from aldente.tuning.convergence import interval, prompts_of
-from aldente.tuning.decision import curve_of, next_rung, rung_at, tolerance
-from aldente.tuning.flaws import guidance_range
+from aldente.tuning.decision import choice_of, curve_of, next_rung, rung_at, tolerance
+from aldente.tuning.flaws import flawed_share, guidance_range, too_many
 from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, Tolerance
 from aldente.tuning.samples import Sample, curve, sample
 from aldente.tuning.study import REFERENCE, WITNESS, Instance, Outcome, Pair, calls_of, recipe_for
@@ -101,6 +101,33 @@ def samples_of(
         ]
         for steps in rungs
     }
+
+
+def without_flaws(
+    ledger: Ledger, choice: Choice, found: Sequence[Curve], instances: Sequence[Instance]
+) -> Tuning[tuple[Choice, list[str]]]:
+    """The choice, or the next rung above it at which pictures have no more flaws than converged ones, and why it moved.
+
+    Few steps may leave noise or dirt that hardly counts as a distance. All of these pictures have been drawn already.
+    """
+    study, pair = ledger.study, Pair(sampler=choice.sampler, schedule=choice.schedule)
+    chosen, solver = curve_of(choice, found), pair if pair.own_reference else REFERENCE
+    seen: list[str] = []
+    for at in (rung for rung in chosen.rungs if rung.steps >= choice.steps):
+        places = ((solver, reference_steps(study)), (pair, at.steps))
+        recipes = [recipe_for(study, i, *place, choice.cfg) for place in places for i in instances]
+        outcomes = yield from ask(ledger, "steps", recipes)
+        converged, made = (by_instance(study, outcomes, instances, *place, choice.cfg) for place in places)
+        both = [instance for instance in instances if instance in made and instance in converged]
+        if not both:
+            break
+        signs, ideal = ([flaws(some[instance].image) for instance in both] for some in (made, converged))
+        share = flawed_share(signs, ideal, prompts_of(both), alpha=study.alpha)
+        if not too_many(share):
+            moved = choice_of(chosen, at, cfg=choice.cfg, within=choice.within_tolerance) if seen else choice
+            return moved, [*seen, f"At {at.steps} steps they are not."] if seen else []
+        seen.append(f"At {at.steps} steps {share.mean:.0%} of the pictures are worse in two flaw signs than converged ones.")
+    return choice, [*seen, "No step count is free of them, so the choice was left."] if seen else []
 
 
 def guidance(ledger: Ledger, choice: Choice, instances: Sequence[Instance]) -> Tuning[GuidanceRange | None]:

@@ -12,7 +12,7 @@ from aldente.tuning.asking import Ledger, Tuning
 from aldente.tuning.budget import confirms, fitted, predicted_calls
 from aldente.tuning.decision import choose, clamped, front, revised
 from aldente.tuning.guaranteed import Losses, until_decided
-from aldente.tuning.phases import confirmation, curves_of, guidance, references
+from aldente.tuning.phases import confirmation, curves_of, guidance, references, without_flaws
 from aldente.tuning.result import TuningResult
 from aldente.tuning.study import Study, instances_of, judged
 from aldente.tuning.verdict import confidence, guarantee, on_cfg, on_checks, on_rivals, reasons
@@ -32,6 +32,7 @@ def tune(study: Study, *, seconds_per_call: float | None = None) -> Tuning[Tunin
     curves, tolerance, proof = losses.curves, losses.tolerance, losses.proof
     wanted = study.base.sampling.guidance.scale
     choice = choose(curves, cfg=wanted)
+    choice, flawed = yield from without_flaws(ledger, choice, curves, losses.tasted)
     found = yield from guidance(ledger, choice, losses.tasted)
     if found is not None:
         choice = choice.model_copy(update={"cfg": clamped(wanted, found)})
@@ -39,7 +40,7 @@ def tune(study: Study, *, seconds_per_call: float | None = None) -> Tuning[Tunin
     checks = (yield from confirmation(ledger, choice, curves, tolerance)) if confirms(study) else ()
     choice, changed = revised(choice, checks, curves)
     why = (*reasons(choice, curves, tolerance), *(() if proof is None else on_rivals(proof)))
-    said = (*why, *changed, *on_cfg(choice, wanted, found), *on_checks(checks))
+    said = (*why, *flawed, *changed, *on_cfg(choice, wanted, found), *on_checks(checks))
     return TuningResult(
         study=study.digest(),
         goal=study.goal,
