@@ -31,6 +31,11 @@ def test_a_search_ends_with_a_pick_that_is_proven_kept_and_drawn_with(commands, 
     assert json.loads(Path("out/search/result.json").read_text())["pick"] == found["pick"]
 
     commands.model.rows = 0
+    same = commands.ok(*line).json
+    # The preset that was kept would be one more to begin with; it is the same search all the same.
+    assert same["id"] == found["id"]
+    assert commands.model.rows == 3 * commands.model.info.rows * 2
+    commands.model.rows = 0
     again = commands.ok("search", "--resume", found["id"][:10])
     # The measured speed is all that is drawn a second time.
     assert commands.model.rows == 3 * commands.model.info.rows

@@ -19,7 +19,7 @@ from aldente.render.batching import Tick
 from aldente.studio.files import folder, read_text, write
 from aldente.studio.forecast import seconds_per_row
 from aldente.studio.request import resolve
-from aldente.studio.search import Scorer, SearchRun, find_search, keep_search_preset, run_search
+from aldente.studio.search import Scorer, SearchRun, find_search, keep_search_preset, run_search, study_id, taken_up
 from aldente.studio.search_report import report_of
 from aldente.studio.search_space import space_of, starts_in
 from aldente.studio.tuning import PROMPT_FILE, category_prompts, read_prompts
@@ -106,7 +106,7 @@ def command(
             starts=starts_in(bench.store, varied),
         )
         measure = _scorer(base.model) if adherence and search.tastes else None
-        search = search if measure is None else search.model_copy(update={"scorer": measure.key})
+        search = taken_up(bench, search if measure is None else search.model_copy(update={"scorer": measure.key}))
     carry_out(bench, search, out=out, preset=save_preset, as_json=as_json, category=kind)
 
 
@@ -123,7 +123,7 @@ def carry_out(bench: Workbench, search: Search, *, out: Path, preset: str | None
         with StudyProgress(0, quiet=as_json) as listen:
             run = run_search(bench, search, seconds_per_call=speed, listen=_listener(listen), scorer=scorer)
     except KeyboardInterrupt:
-        tell("stopped; every measurement is kept. The same command goes on from there.")
+        tell(f"stopped; every measurement is kept. The same command, or 'aldente search --resume {study_id(search)}', goes on.")
         raise typer.Exit(130) from None
     kept = None if preset is None else keep_search_preset(bench, run, preset, category=category)
     report = write(out / "report.html", report_of(bench, run, made=bench.now()[:10], command=command_line(), preset=preset))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -248,7 +247,18 @@ def find_search(bench: Workbench, wanted: str) -> Search:
     if len(entries) != 1:
         why = "is the beginning of several; give more digits" if entries else "is no search in this store"
         raise UserError(f"search '{wanted}' {why}. The same command as before goes on as well.")
-    return Search.model_validate(json.loads(json.dumps(entries[0].spec)))
+    return Search.model_validate(entries[0].spec)
+
+
+def taken_up(bench: Workbench, search: Search) -> Search:
+    """The same question as it was begun before, with the presets of then to try first; the question itself if it is new."""
+    spec = _but_starts(search.model_dump(mode="json", exclude_none=True))
+    known = (entry.spec for entry in bench.store.studies(kind=KIND, limit=1000))
+    return next((Search.model_validate(old) for old in known if _but_starts(old) == spec), search)
+
+
+def _but_starts(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name != "starts"}
 
 
 def keep_search_preset(bench: Workbench, run: SearchRun, name: str, *, category: str = "") -> Preset:
