@@ -105,7 +105,7 @@ def areas(asked: Sequence[Question], right: np.ndarray, wrong: np.ndarray) -> di
     return by_kind | {"all": area(right, wrong)}
 
 
-def calibrated(right: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def calibrated(right: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
     """Slope and offset that make the logit of a cosine that of being right [Platt 1999, Sec. 2]."""
     x, sign = np.concatenate([right, wrong]).astype(float), np.repeat([1.0, -1.0], [len(right), len(wrong)])
 
@@ -113,4 +113,4 @@ def calibrated(right: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.nda
         return float(np.logaddexp(0, -sign * (found[0] * x + found[1])).mean() + 1e-4 * np.square(found).sum())
 
     slope, offset = minimize(doubt, np.asarray([10.0, -3.0])).x
-    return np.asarray([slope], np.float32), np.asarray([offset], np.float32)
+    return float(slope), float(offset)

@@ -90,8 +90,14 @@ def read_config(path: Path) -> Config:
         enlarger_pace=Pace(**enlarger.pop("pace")),
         enlarger=EnlargerShape(**enlarger),
         scorer_pace=Pace(**scorer.pop("pace")),
-        scorer=ScorerShape(side=table["pictures"]["size"], **(scorer | {"widths": tuple(scorer["widths"])})),
+        scorer=_scorer(scorer, table["pictures"]["size"]),
     )
+
+
+def _scorer(table: dict[str, Any], side: int) -> ScorerShape:
+    concept, style, background = table["directions"]
+    directions = (concept, style, background)
+    return ScorerShape(side=side, widths=tuple(table["widths"]), reading=table["reading"], directions=directions)
 
 
 def _pictures(table: dict[str, Any], folder: Path) -> Pictures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ NEIGHBOURS = 8
 
 REDRAWN_SHARE, WHITE_SHARE = 0.5, 0.5
 TEXT_NOISE, TINT = 0.01, 0.06
-CERTAINTY_GAIN = 0.25
+CERTAINTY_GAIN = 1.0
 NAMED_BACKGROUND_WEIGHT = 5
 
 
@@ -50,35 +51,39 @@ class Scoring:
         self._asked = {part: questions(cache, *shown_as, parts == part) for part in ("pair", "concept")}
 
     def loss(self, count: int, chance: torch.Generator) -> Tensor:
-        """The contrast of every picture of a batch with every caption and back, and the doubt about each pair."""
+        """The contrast of every picture of a batch with every caption [Radford 2021, Sec. 2.3], and the doubt about each pair.
+
+        ``count`` is a multiple of eight.
+        """
         rows = self._draw(count, chance)
         slots = torch.where(self._uniform(count, chance) < WHITE_SHARE, 0, self._whole(count, self._slots - 1, chance) + 1)
         choice = (self._uniform(count, chance) * self._fitting_count[rows, slots]).long()
         said = self._fitting[rows, slots, choice]
         text = self._table["vectors"][said].float()
         text = text + TEXT_NOISE * torch.randn(text.shape, generator=chance, device=self._device)
-        likeness = self.network.look(self._images(rows, slots, chance)) @ self.network.listen(text).T
+        pair = self.network.look(self._images(rows, slots, chance)), self.network.listen(text)
+        likeness = [seen @ heard.T for seen, heard in zip(*pair, strict=True)]
         right = self._right(rows, slots, said)
-        contrast = self.network.contrasted(likeness).masked_fill(~right, -1e4)
-        every = self.network.contrasted(likeness)
+        every = self.network.contrasted(likeness[0])
+        contrast = every.masked_fill(~right[0], -1e4)
         missed = sum((every.logsumexp(way) - contrast.logsumexp(way)).mean() for way in (0, 1)) / 2
-        logit = self.network.logit(likeness)
-        doubt = functional.softplus(-logit[right]).mean() + functional.softplus(logit[~right]).mean()
-        return missed + CERTAINTY_GAIN * doubt
+        return missed + CERTAINTY_GAIN * sum(map(_doubt, self.network.logits(likeness), right))
 
     @torch.inference_mode()
     def report(self, averaged: Averaged, place: Path) -> str:
         """Areas under the curve on held-out pictures; writes the averaged weights, calibrated on the held-out pairs."""
         network = Scorer(self.network.shape).to(self._device)
         network.load_state_dict(averaged)
-        told, weights = [], {name: value.float().cpu().numpy() for name, value in averaged.items()}
+        told, weights = [], {name: value.float().cpu().numpy().copy() for name, value in averaged.items()}
         for part, asked in self._asked.items():
             if not asked:
                 continue
             likeness = self._likeness(network, asked)
             if part == "pair":
-                weights["slope"], weights["offset"] = calibrated(*likeness)
-            told.append(f"{part} " + " ".join(f"{kind} {area:.3f}" for kind, area in areas(asked, *likeness).items()))
+                for number, turning in _by_part(asked, *likeness):
+                    weights["slope"][number], weights["offset"][number] = calibrated(*turning)
+            scores = (_together(values * weights["slope"] + weights["offset"]) for values in likeness)
+            told.append(f"{part} " + " ".join(f"{kind} {area:.3f}" for kind, area in areas(asked, *scores).items()))
         write(place / SCORER, weights, network.shape.to_text())
         return "; ".join(told)
 
@@ -87,22 +92,25 @@ class Scoring:
         return self._table["shown"].shape[1]
 
     def _likeness(self, network: Scorer, asked: list[Question]) -> tuple[np.ndarray, np.ndarray]:
-        """The cosines of each question's picture with its right and its wrong caption."""
+        """The cosines (n 3) of each question's picture with its right and its wrong caption."""
         rows, slots, right, wrong = (
             torch.tensor([getattr(question, name) for question in asked], device=self._device)
             for name in ("row", "slot", "right", "wrong")
         )
         images = self._table["redrawn"][rows, slots].permute(0, 3, 1, 2).float() / 127.5 - 1
-        seen = torch.cat([network.look(batch) for batch in images.split(128)])
+        seen = [torch.cat(parts) for parts in zip(*map(network.look, images.split(128)), strict=True)]
         heard = network.listen(self._table["vectors"].float())
-        good, bad = ((seen * heard[said]).sum(1).cpu().numpy() for said in (right, wrong))
+        good, bad = (
+            torch.stack([(a * b[said]).sum(1) for a, b in zip(seen, heard, strict=True)], 1).cpu().numpy()
+            for said in (right, wrong)
+        )
         return good, bad
 
     def _draw(self, count: int, chance: torch.Generator) -> Tensor:
-        """Pictures by fours: two of a concept, two of one that is called alike."""
-        concept = self._learnt[self._whole(count // 4, len(self._learnt), chance)]
+        """Pictures by eights: four of a concept, to be told apart by style and background, four of one called alike."""
+        concept = self._learnt[self._whole(count // 8, len(self._learnt), chance)]
         near = self._near[concept, self._whole(len(concept), self._near.shape[1], chance)]
-        every = torch.cat([concept, concept, near, near])
+        every = torch.cat([concept, near]).repeat(4)
         return self._rows[every, (self._uniform(len(every), chance) * self._rows_count[every]).long()]
 
     def _images(self, rows: Tensor, slots: Tensor, chance: torch.Generator) -> Tensor:
@@ -119,12 +127,11 @@ class Scoring:
         tint = 1 + TINT * torch.randn((count, 3, 1, 1), generator=chance, device=self._device)
         return ((images - 1) * tint + 1).clamp(-1, 1)
 
-    def _right(self, rows: Tensor, slots: Tensor, said: Tensor) -> Tensor:
-        """Whether each picture (row) is what each caption (column) says."""
-        concept, style, background = self._table["facts"][said].T
-        same = self._concept[rows][:, None] == concept
-        same = same & ((style == ANY) | (self._style[rows][:, None] == style))
-        return same & ((background == ANY) | (self._table["shown"][rows, slots][:, None] == background))
+    def _right(self, rows: Tensor, slots: Tensor, said: Tensor) -> list[Tensor]:
+        """Whether each picture (row) is what each caption (column) says of concept, style and background."""
+        truth = self._concept[rows], self._style[rows], self._table["shown"][rows, slots]
+        told = self._table["facts"][said].T
+        return [(claim == ANY) | (fact[:, None] == claim) for fact, claim in zip(truth, told, strict=True)]
 
     def _by_concept(self, learnt: np.ndarray, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """The rows to learn from of each concept, how many these are, and the concepts that have any."""
@@ -170,3 +177,25 @@ class Scoring:
 
     def _whole(self, count: int, below: int, chance: torch.Generator) -> Tensor:
         return torch.randint(below, (count,), generator=chance, device=self._device)
+
+
+def _doubt(logit: Tensor, right: Tensor) -> Tensor:
+    """What is not known of each claim, right and wrong ones counting alike; nothing where all are right."""
+    wrong = functional.softplus(logit[~right])
+    return functional.softplus(-logit[right]).mean() + (wrong.mean() if len(wrong) else 0.0)
+
+
+def _together(logits: np.ndarray) -> np.ndarray:
+    """The logarithm of the probability that all of it is right."""
+    return -np.logaddexp(0, -logits).sum(axis=1)
+
+
+def _by_part(
+    asked: Sequence[Question], right: np.ndarray, wrong: np.ndarray
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """The right and wrong cosines of concept, style and background by number, where any question turns on them."""
+    kinds = np.asarray([question.kind for question in asked])
+    for part, turning in enumerate((("other", "concept", "near"), ("style",), ("background",))):
+        chosen = np.isin(kinds, turning)
+        if chosen.any():
+            yield part, (right[chosen, part], wrong[chosen, part])

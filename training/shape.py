@@ -126,22 +126,24 @@ class EnlargerShape:
 class ScorerShape:
     """A convolutional tower that halves the sides of a picture at each of ``widths``, and a perceptron over MiniLM's vector.
 
-    Both end in ``directions`` numbers; ``reading`` are the perceptron's hidden ones.
+    Both end in directions for concept, style and background, of so many ``directions``; ``reading`` are the perceptron's
+    hidden numbers.
     """
 
     side: int = 64
     widths: tuple[int, ...] = (32, 64, 96, 144)
     reading: int = 192
-    directions: int = 128
+    directions: tuple[int, int, int] = (96, 16, 16)
 
     def to_text(self) -> dict[str, str]:
         """The shape as the metadata of a model file holds it."""
-        widths = " ".join(map(str, self.widths))
-        return {"side": str(self.side), "widths": widths, "reading": str(self.reading), "directions": str(self.directions)}
+        lists = {name: " ".join(map(str, getattr(self, name))) for name in ("widths", "directions")}
+        return lists | {"side": str(self.side), "reading": str(self.reading)}
 
     @staticmethod
     def from_text(text: dict[str, str]) -> ScorerShape:
         """The shape that ``to_text`` wrote."""
         widths = tuple(map(int, text["widths"].split()))
-        side, reading, directions = (int(text[name]) for name in ("side", "reading", "directions"))
-        return ScorerShape(side=side, widths=widths, reading=reading, directions=directions)
+        concept, style, background = map(int, text["directions"].split())
+        directions = (concept, style, background)
+        return ScorerShape(side=int(text["side"]), widths=widths, reading=int(text["reading"]), directions=directions)

@@ -90,7 +90,7 @@ clip = 1.0
 [scorer]
 widths = [8, 16, 24]
 reading = 16
-directions = 16
+directions = [8, 8, 8]
 [scorer.pace]
 batch = 16
 pictures = 960

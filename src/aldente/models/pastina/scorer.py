@@ -23,6 +23,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 SIDE = 64
 """Pixels along the side of what the network sees."""
 
+PARTS = ("concept", "style", "background")
+"""What a caption can be right or wrong in; what it does not say is not wrong."""
+
 PROMPTS_KEPT = 512
 
 
@@ -51,13 +54,16 @@ class Scorer:
         Of a prompt in the grammar the words of the first part count, without their weights. Each pair is scored by itself,
         so that its company does not matter.
         """
-        logits = [self._logit(image, _words(prompt)) for image, prompt in zip(images, prompts, strict=True)]
-        return 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+        logits = [self._logits(image, _words(prompt)) for image, prompt in zip(images, prompts, strict=True)]
+        # A caption is right if it is in all of its parts: the product of their probabilities.
+        parts = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64).reshape(-1, len(PARTS))))
+        return np.asarray(parts.prod(axis=1), np.float64)
 
-    def _logit(self, image: Image, words: str) -> float:
+    def _logits(self, image: Image, words: str) -> NDArray[np.float32]:
         planes = _fitted(image).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-        (logit,) = self._session.run(None, {"image": planes, "text": self._vector(words)})
-        return float(logit[0, 0])
+        (logits,) = self._session.run(None, {"image": planes, "text": self._vector(words)})
+        row: NDArray[np.float32] = logits[0]
+        return row
 
     def _read(self, words: str) -> NDArray[np.float32]:
         return self._encoder.embed([words])
