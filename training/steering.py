@@ -133,6 +133,6 @@ class Steered:
         unseen = torch.cat([self._table.fixed(part, CHECKED, chance) for part in ("pair", "concept")])
         rows = (unseen if len(unseen) else self._table.fixed("train", CHECKED, chance))[:CHECKED]
         count = 3 * len(rows) // 4
-        sigma = torch.logspace(-1.0, 1.2, max(count, 1), device=self._device)[torch.arange(len(rows)) % max(count, 1)]
+        sigma = torch.cat([torch.logspace(-1.0, 1.2, part, device=self._device) for part in (count, len(rows) - count)])
         kinds = torch.arange(count, device=self._device) % len(CONTROLS)
         return self._batch(rows, self._table.first_captions(rows), sigma, kinds, chance)
