@@ -12,14 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tile_scenes import Counting, drawn, picture
+from tile_scenes import Counting, drawn, picture, scene
 
 from aldente.engine.errors import UserError
 from aldente.engine.tiling import tiling
+from aldente.models.upscaling import find_upscaler
 from aldente.quality.seams import seam_score
+from aldente.recipe.recipe import Recipe
+from aldente.recipe.settings import set_parameters
+from aldente.recipe.stages import Base, Resize, Tiles
+from aldente.render.batching import Drive, Job
+from aldente.render.render import render
 from aldente.render.scene import Canvas
 from aldente.render.tile_codec import decode_tiles, encode_tiles
 from aldente.render.tile_regions import box, tent
+from aldente.render.tiles import tiled_pass
 from aldente.store.checkpoints import CheckpointFolder
 
 MODES = ("blend", "linear", "chess")
@@ -121,8 +128,6 @@ class TestPass:
 
     def test_noise_of_other_programs_is_the_same_for_every_tile(self, model):
         flat = np.full((64, 256, 3), 120, np.uint8)
-        from tile_scenes import Drive, Job, Tiles, scene, tiled_pass
-
         tiles = Tiles(mode="chess", strength=0.6, overlap=0, mask_blur=0)
         where = scene(model, tiles)
         sampling = where.recipe.sampling.model_copy(update={"rng": "cpu"})
@@ -142,6 +147,17 @@ class TestPass:
             *((0, done, 4) for done in range(1, 5)),
             *((1, done, 5) for done in range(1, 6)),
         ]
+
+
+class TestInRecipes:
+    def test_a_recipe_enlarges_and_draws_again_in_tiles(self, model):
+        stages = (Base(), Resize(scale=2.5, upscaler="pastina-4x"), Tiles(strength=0.1))
+        recipe = set_parameters(Recipe(), {"prompt": "a castle, flat", "steps": 6, "cfg": 3.0})
+        recipes = [recipe.model_copy(update={"stages": stages[:count]}) for count in (2, 3)]
+        made = render(recipes, model, clock=time.perf_counter, upscaler=lambda name: find_upscaler(name).load(1))
+        enlarged, again = (one.image for one in sorted(made, key=lambda one: len(one.recipe.stages)))
+        assert enlarged.shape == again.shape == (160, 160, 3)
+        assert 0.0 < rms(enlarged, again) < 20.0
 
 
 class TestRefusals:
