@@ -4,7 +4,7 @@ import logging
 from random import Random
 
 import pytest
-from benchmarks.fuzz import fuzz, odd_prompt
+from benchmarks.fuzz_projects import fuzz, odd_prompt
 
 from aldente.engine.errors import UserError
 from aldente.recipe.dynamic import LONGEST, groups_of, template_of

@@ -48,7 +48,8 @@ class Opened:
     @property
     def out(self) -> Path:
         """Where the pictures go if the user names no other place: the project's folder, seen from where the user stands."""
-        return Path(self.project.outputs.folder or Path("out") / slug(self.project.name))
+        name = slug(self.project.name) + ("-small" if self.small else "")
+        return Path(self.project.outputs.folder or Path("out") / name)
 
     def placed(self, settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The settings with the paths of pictures seen from the project; a ``@reference`` and ids stay what they are."""

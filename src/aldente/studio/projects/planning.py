@@ -107,7 +107,9 @@ def _references(bench: Workbench, opened: Opened, *, drawn: bool) -> dict[str, s
     """The hash of each reference's file, drawn in order, so that one may stand on another."""
     kept: dict[str, str] = {}
     for one in opened.project.references:
-        settings = {**opened.project.settings, **one.settings, "prompt": one.prompt, "seed": one.seed}
+        # Of the project's settings those of the first pass: a reference has stages of its own, if any.
+        shared = {name: value for name, value in opened.project.settings.items() if find_parameter(name).stage is None}
+        settings = {**_ours(shared), **_ours(one.settings), "prompt": one.prompt, "seed": one.seed}
         named = _named(opened.placed(settings), kept)
         recipe = resolve(bench, named, preset=one.preset or opened.project.project.preset)
         found = bench.store.find(recipe.digest(), bench.model(recipe.model).info.fingerprint)

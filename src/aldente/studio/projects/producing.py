@@ -34,7 +34,8 @@ class Estimate:
     def sentence(self) -> str:
         """The estimate in one line."""
         tight = f", but only {_bytes(self.free_bytes)} are free" if self.disk_bytes > self.free_bytes else ""
-        return f"{self.forecast.sentence().rstrip('.')}, about {_bytes(self.disk_bytes)} on the disk{tight}."
+        beside = f"{self.pictures} to keep; " if self.forecast.pictures > self.pictures else ""
+        return f"{beside}{self.forecast.sentence().rstrip('.')}, about {_bytes(self.disk_bytes)} on the disk{tight}."
 
 
 def estimate(bench: Workbench, plan: ProjectPlan, place: Path) -> Estimate:

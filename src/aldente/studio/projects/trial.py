@@ -85,18 +85,16 @@ def table_of(sides: Sequence[Side]) -> Table:
     rows = []
     for side in sides:
         worse = _worse(_signs(side), first)
-        often = max(worse, key=lambda name: worse[name]) if worse else ""
         rows.append(
             (
                 side.choice.name,
-                "; ".join(f"{name} {many}" for name, many in worse.items() if many) or ("-" if side is sides[0] else "none"),
+                "; ".join(f"{name}: {many}" for name, many in worse.items()) or ("-" if side is sides[0] else "none"),
                 f"{side.kept} of {len(side.plan.shots)}",
                 f"{side.calls:.0f}",
                 f"{side.seconds:.2g} s",
-                "" if side is sides[0] else str(worse.get(often, 0)),
             )
         )
-    columns = ("choice", f"worse than {sides[0].choice.name}, pictures", "kept", "calls each", "time each", "most often")
+    columns = ("choice", f"pictures worse than '{sides[0].choice.name}', by sign", "kept", "calls each", "time each")
     return Table(columns=columns, rows=rows, words=2)
 
 
@@ -124,7 +122,7 @@ def write_trial(sides: Sequence[Side], folder: Path, *, made: str, command: str)
 def _how(sides: Sequence[Side]) -> str:
     return (
         f"A sign counts where a picture is worse by a noticeable change than the same subject and seed under"
-        f" {sides[0].choice.name}. With few pictures this shows what is gross, and no more."
+        f" '{sides[0].choice.name}'. With few pictures this shows what is gross, and no more."
     )
 
 
