@@ -76,6 +76,9 @@ def test_a_guaranteed_study_of_one_prompt_ends_and_its_report_says_how(bench):
     report = report_of(run, plots=plots_of(run), made="today", command="aldente tune --guaranteed")
     assert f"guaranteed: {proof.drawn} of 20 seeds drawn, {proof.stopped}" in report
     assert "LCM Karras never converges" in report
+    assert f"Measured on 1 prompt x {4 + proof.drawn} seeds, guaranteed" in report
+    assert "not yet" not in report
+    assert run.preset.source.endswith("seeds, guaranteed")
     assert '<th scope="col" class="number">Verdict</th>' in report
 
 

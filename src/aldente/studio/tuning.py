@@ -66,7 +66,8 @@ def run_study(
     try:
         need = next(protocol)
         while True:
-            for picture in draw(bench, need.recipes, Order(study=entry.id), watch=listen(need)):
+            fresh = [recipe for recipe in need.recipes if recipe.digest() not in drawn]
+            for picture in draw(bench, fresh, Order(study=entry.id), watch=listen(need)):
                 drawn[picture.recipe.digest()] = picture
             need = protocol.send(_outcomes(need.recipes, drawn))
     except StopIteration as stop:
@@ -122,7 +123,7 @@ def preset_of(
         goal=study.goal,
         category=category,
         basis="measured",
-        source=f"study {study_id} on {len(study.prompts)} prompts x {len(study.seeds)} seeds",
+        source=f"study {study_id} on {measured_on(study, result)}",
         settings=settings,
         bands=bands,
         study=study_id,
@@ -134,6 +135,17 @@ def preset_of(
         versions=versions_of(model, set_parameters(study.base, settings).sampling),
         created=bench.now(),
         stale_when=("the model's weights change", f"aldente's samplers change (made by {aldente.__version__})"),
+    )
+
+
+def measured_on(study: Study, result: TuningResult) -> str:
+    """How many prompts and seeds a study looked at: of a guaranteed one those that were drawn."""
+    prompts, seeds, proof = len(study.prompts), len(study.seeds), result.proof
+    if proof is None:
+        return f"{prompts} prompts x {seeds} seeds"
+    drawn = proof.pilot + proof.drawn
+    return (
+        f"{drawn} prompts x {seeds} seeds, guaranteed" if proof.unit == "prompts" else f"1 prompt x {drawn} seeds, guaranteed"
     )
 
 

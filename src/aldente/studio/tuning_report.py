@@ -15,8 +15,8 @@ from aldente.report.page import Picture, Plot, Table, picture
 from aldente.report.plot import Figure
 from aldente.report.sheet import Sheet, pages
 from aldente.report.tuning_page import Comparison, TuningPage, Verdict, tuning_page
-from aldente.studio.tuning import TuningRun
-from aldente.tuning.budget import cfg_values, rungs_of
+from aldente.studio.tuning import TuningRun, measured_on
+from aldente.tuning.budget import cfg_values, rungs_of, units_of
 from aldente.tuning.convergence import limit_from_doubling
 from aldente.tuning.decision import curve_of, rung_at
 from aldente.tuning.result import Curve, GuidanceRange, Rung, Tolerance
@@ -33,8 +33,7 @@ def report_of(run: TuningRun, *, plots: Sequence[Plot], made: str, command: str)
     return tuning_page(
         TuningPage(
             title=f"{study.base.model}, {study.goal}",
-            about=f"Measured on {len(study.prompts)} prompts x {len(study.seeds)} seeds: {result.calls} model calls,"
-            f" {result.pictures} pictures.",
+            about=f"Measured on {measured_on(study, result)}: {result.calls} model calls, {result.pictures} pictures.",
             made=made,
             verdict=_verdict(run, dearest),
             chosen_label=f"{choice.steps} steps",
@@ -98,7 +97,9 @@ def _bounded(rung: Rung) -> str:
 
 
 def _instances(run: TuningRun, count: int) -> list[Instance]:
-    """The first seed of the first prompts."""
+    """The first seed of the first prompts; of a guaranteed study those that were drawn first, with all of their settings."""
+    if run.study.guarantee is not None:
+        return [unit[0] for unit in units_of(run.study)[:count]]
     return [(prompt, run.study.seeds[0]) for prompt in run.study.prompts[:count]]
 
 
