@@ -121,7 +121,7 @@ def test_stages_stand_under_the_keys_that_a1111_has_for_them():
     assert "Hires upscale: 2, Hires upscaler: latent, " in written(hires)
     assert "Denoising strength: 0.6" in written(hires)
     redrawn = set_parameters(Recipe(), {"image": "a" * 64, "denoise": 0.4, "mask": "b" * 64, "upscale_by": 4})
-    assert "Denoising strength: 0.4, Mask: " in written(redrawn)
+    assert "Denoising rule: sigma, Denoising strength: 0.4, Mask: " in written(redrawn)
     assert "Postprocess upscale by: 4, Postprocess upscaler: lanczos" in written(redrawn)
     controlled = set_parameters(Recipe(), {"control_image": "c" * 64, "control_weight": 0.5})
     assert 'ControlNet 0: "Module: none, Model: canny, Weight: 0.5, ' in written(controlled)
@@ -133,6 +133,7 @@ def test_hires_fix_without_a_strength_has_a1111s():
     recipe, _ = recipe_from_infotext("x\nSteps: 20, Sampler: Euler, Seed: 1, Hires upscale: 1.5, Hires steps: 0")
     assert [stage.kind for stage in recipe.stages] == ["base", "resize", "refine"]
     assert (get_parameter(recipe, "hires_denoise"), get_parameter(recipe, "hires_steps")) == (0.7, None)
+    assert get_parameter(recipe, "hires_rule") == "a1111_exact"
     recipe, _ = recipe_from_infotext("x\nSteps: 20, Sampler: Euler, Seed: 1, Hires resize: 640x768, Seed resize from: 512x512")
     assert (get_parameter(recipe, "upscale_width"), get_parameter(recipe, "upscale_height")) == (640, 768)
     assert (get_parameter(recipe, "seed_width"), get_parameter(recipe, "seed_height")) == (512, 512)

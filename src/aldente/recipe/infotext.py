@@ -138,7 +138,7 @@ def _written(key: str, value: str) -> str:
     """One field; a value is quoted where its signs would break the line, and left out where it repeats its key."""
     if key == value:
         return key
-    quoted = re.search(r'[,\n:]|^"', value) is not None
+    quoted = re.search(r'[,\n\r:]|^"', value) is not None or value != value.strip()
     return f"{key}: {json.dumps(value, ensure_ascii=False) if quoted else value}"
 
 

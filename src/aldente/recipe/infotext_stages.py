@@ -13,6 +13,9 @@ from aldente.recipe.stages import Control, Redraw, Refine, Resize
 DENOISING = "Denoising strength"
 """A1111's one key for two things of ours: the strength of the first pass from a picture, or of hires fix."""
 
+HIRES_DENOISING = "Hires denoising"
+"""Our key for the second where both are there."""
+
 _HIRES = {
     "upscale_by": "Hires upscale",
     "upscaler": "Hires upscaler",
@@ -36,8 +39,13 @@ _KEYS = {
 }
 """Keys that are not our labels."""
 
-_ALWAYS = frozenset({"image", "extend_left", "denoise", "upscaler", "hires_denoise", "tile_denoise"})
+_ALWAYS = frozenset(
+    {"image", "extend_left", "denoise", "upscaler", "hires_denoise", "tile_denoise", "denoise_rule", "hires_rule"}
+)
 """What is written of each stage even at its default, so that the stage is known to be there."""
+
+_A1111_HIRES = {"hires_denoise": "0.7", "hires_rule": "a1111_exact"}
+"""What A1111 does where its infotext is silent."""
 
 _CONTROL = {
     "Module": "preprocessor",
@@ -69,10 +77,13 @@ def stage_fields(recipe: Recipe) -> dict[str, str]:
 def stage_settings(fields: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """The key, our name and the text of every field that is about a stage; those that create a stage first."""
     hires = any(spelling_of(key).startswith("hires") for key in fields)
-    yield from (("", "hires_denoise", "0.7") for _ in range(hires and DENOISING not in fields))
+    if hires:
+        yield from (("", name, value) for name, value in _A1111_HIRES.items())
+    elif DENOISING in fields:
+        yield "", "denoise_rule", "a1111"
     for key, value in fields.items():
         if key == DENOISING:
-            yield key, "hires_denoise" if hires else "denoise", value
+            yield key, "hires_denoise" if hires and HIRES_DENOISING not in fields else "denoise", value
         elif (name := _OURS.get(spelling_of(key))) is not None and (name, value) != ("hires_steps", "0"):
             yield key, name, value
         elif spelling_of(key) in ("hiresresize", "postprocessupscaleto") and (sides := re.fullmatch(r"(\d+)x(\d+)", value)):
@@ -104,7 +115,7 @@ def _names_in(recipe: Recipe) -> dict[str, str]:
     refines, redraws = (any(isinstance(stage, kind) for stage in recipe.stages) for kind in (Refine, Redraw))
     keys = _KEYS | (_HIRES if refines else _POST)
     keys["denoise"] = DENOISING
-    keys["hires_denoise"] = "Hires denoising" if redraws or not _resizes(recipe) else DENOISING
+    keys["hires_denoise"] = HIRES_DENOISING if redraws or not _resizes(recipe) else DENOISING
     names = {p.name: keys.get(p.name, p.label) for p in parameters() if p.stage in kinds}
     starts = {"seed_width", "seed_height"}
     return names | {name: keys[name] for name in starts}

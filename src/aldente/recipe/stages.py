@@ -231,6 +231,12 @@ class Refine(_Pass):
     """The picture drawn again from a strength with sampling of its own: the second pass of hires fix."""
 
     kind: Literal["refine"] = "refine"
+    rule: Rule = parameter(
+        "sigma",
+        name="hires_rule",
+        label="Hires rule",
+        help="How the second pass's strength chooses steps: the noise level itself, or as another program counts.",
+    )
     strength: float = parameter(
         0.5,
         name="hires_denoise",
