@@ -176,7 +176,11 @@ def _proof(result: SearchResult) -> Table | None:
 
 def _race(result: SearchResult) -> Table:
     shown, most = list(result.tried), max(one.pictures for one in result.tried)
-    scored = any(one.adherence is not None for one in shown)
+    optional = [
+        ("Diversity", [one.diversity for one in shown], ".2f"),
+        ("Adherence", [one.adherence for one in shown], ".3g"),
+    ]
+    extra = [(name, values, form) for name, values, form in optional if any(value is not None for value in values)]
     rows = [
         (
             one.title,
@@ -185,23 +189,13 @@ def _race(result: SearchResult) -> Table:
             f"{one.calls:.0f}",
             str(one.pictures),
             "-" if one.error is None else f"{one.error:.2g}",
-            "-" if one.diversity is None else f"{one.diversity:.2f}",
-            *(["-" if one.adherence is None else f"{one.adherence:.3g}"] if scored else []),
+            *("-" if (value := values[n]) is None else format(value, form) for _, values, form in extra),
         )
-        for one in shown
+        for n, one in enumerate(shown)
     ]
     faint = frozenset(n for n, one in enumerate(shown) if not one.front)
     chosen = next((n for n, one in enumerate(shown) if one.settings == result.pick.settings), None)
-    columns = [
-        "Setting",
-        "Proposed by",
-        "How far",
-        "Calls",
-        "Pictures",
-        "Error, JND",
-        "Diversity",
-        *(["Adherence"] if scored else []),
-    ]
+    columns = ("Setting", "Proposed by", "How far", "Calls", "Pictures", "Error, JND", *(name for name, _, _ in extra))
     return Table(columns=columns, rows=rows, words=3, chosen=chosen, faint=faint)
 
 

@@ -18,6 +18,7 @@ from aldente.tuning.search.protocol import Searched, told
 from aldente.tuning.search.question import Search
 from aldente.tuning.search.race import Court, estimate, violation
 from aldente.tuning.search.result import Effects, Plain, Proof, SearchResult, Tried
+from aldente.tuning.study import REFERENCE, Pair
 
 
 def result_of(searched: Searched, *, jnd: float, seconds_per_call: float | None) -> SearchResult:
@@ -167,8 +168,13 @@ def _proof(board: Board, e: Evidence, held: Evidence, target: Target, court: Cou
 
 
 def _grid_calls(board: Board) -> float:
-    """About what every picture of the whole space would cost, converged pictures not counted: the mean price times all."""
-    return board.court.pictures * board.space.size * board.mean_price()
+    """About what the whole space would cost: the mean price times all, and a converged picture for every taste and solution."""
+    dimensions = board.space.dimensions
+    tastes = math.prod(len(d.values) for d in dimensions if d.taste)
+    samplers = next((d.values for d in dimensions if d.name == "sampler"), (board.search.base.sampling.sampler,))
+    own = {name if Pair(sampler=str(name), schedule="karras").own_reference else REFERENCE.sampler for name in samplers}
+    converged = tastes * len(own) * 2 * board.search.converged_steps
+    return board.court.pictures * (board.space.size * board.mean_price() + converged)
 
 
 def _sentences(

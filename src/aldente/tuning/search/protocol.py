@@ -226,21 +226,28 @@ def _explore(course: Course, start: Place, target: Target) -> Searching[None]:
     board, search = course.board, course.search
     at = [i for i, d in enumerate(board.space.dimensions) if d.taste]
     space = Space(dimensions=tuple(board.space.dimensions[i] for i in at))
-    begin = [_with_taste(board, start, place) for place in _starts(search)]
-    proposer, vain = Proposer(space), 0
+    begin = [tuple(_with_taste(board, start, place)[i] for i in at) for place in _starts(search)]
+    proposer, asked = Proposer(space), set[Place]()
+    proposer.tell(told(board, board.evidence[start], target)._replace(place=tuple(start[i] for i in at)))
+    asked.add(tuple(start[i] for i in at))
     for number in range(max(1, search.asks // 2)):
-        if board.out_of_budget or vain >= IN_VAIN:
+        proposed = begin.pop(0) if begin else proposer.propose(chance(search, "taste", number))
+        part = _unasked(space, proposed, asked) if proposed in asked else proposed
+        if part is None or board.out_of_budget:
             return
-        part = tuple(begin.pop(0)[i] for i in at) if begin else proposer.propose(chance(search, "taste", number))
+        asked.add(part)
         place = tuple(part[at.index(i)] if i in at else start[i] for i in range(len(start)))
-        known = board.evidence.get(place)
-        if known is not None and (barred(known, target) or known.whole(target, board.court.pictures)):
-            vain += 1
-        else:
-            vain = 0
-            yield from board.race([place], target, "taste")
-        outcome = told(board, board.evidence[place], target)
-        proposer.tell(outcome._replace(place=part))
+        yield from board.race([place], target, "taste")
+        if place in board.evidence:
+            proposer.tell(told(board, board.evidence[place], target)._replace(place=part))
+
+
+def _unasked(space: Space, near: Place, asked: set[Place]) -> Place | None:
+    """The place nearest to one that was asked already; None where all were, or the space is too large."""
+    if space.size > MOST_PROFILES:
+        return None
+    every = product(*(range(len(d.values)) for d in space.dimensions))
+    return min((p for p in every if p not in asked), key=lambda p: (_apart(space, p, near), p), default=None)
 
 
 def _starts(search: Search) -> list[Place]:
@@ -281,13 +288,13 @@ def _worthwhile(board: Board, proposed: Place, target: Target) -> Place | None:
     if (rung := board.rung(proposed, target)) is not None or board.profiles > MOST_PROFILES:
         return rung
     left = [rung for profile in board.every_profile() if (rung := board.rung(profile, target)) is not None]
-    return min(left, key=lambda place: (_apart(board, place, proposed), place), default=None)
+    return min(left, key=lambda place: (_apart(board.space, place, proposed), place), default=None)
 
 
-def _apart(board: Board, place: Place, other: Place) -> float:
+def _apart(space: Space, place: Place, other: Place) -> float:
     """How far apart two places are: the share of its range in an ordered dimension, 1 where words differ."""
     total = 0.0
-    for a, b, dimension in zip(place, other, board.space.dimensions, strict=True):
+    for a, b, dimension in zip(place, other, space.dimensions, strict=True):
         total += abs(a - b) / len(dimension.values) if dimension.ordered else float(a != b)
     return total
 
