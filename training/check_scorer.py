@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,15 @@ def _held_out(config: Config, work: Path, scorer: Scorer) -> list[str]:
         asked = questions(cache, concept, style, np.asarray([picture.part == part for picture in index]))
         for way, images in _images(cache, asked).items():
             right, wrong = (_scores(scorer, images, cache["texts"], told) for told in _told(asked))
-            found = areas(asked, right, wrong)
-            numbers = " ".join(f"{found[kind]:10.3f}" if kind in found else " " * 10 for kind in kinds)
+            numbers = _numbers(areas(asked, right, wrong), kinds)
             lines.append(f"{f'{title}, {way}':40} {len(asked):5} {numbers} {miscalibration(right, wrong):8.3f}")
+            won = {kind: float((right > wrong)[[q.kind == kind for q in asked]].mean()) for kind in kinds[:-1]}
+            lines.append(f"{'  of the same picture, right above wrong':40} {'':5} {_numbers(won, kinds)}")
     return lines
+
+
+def _numbers(found: Mapping[str, float], kinds: Sequence[str]) -> str:
+    return " ".join(f"{found[kind]:10.3f}" if kind in found else " " * 10 for kind in kinds)
 
 
 def _told(asked: Sequence[Question]) -> tuple[list[int], list[int]]:

@@ -92,9 +92,9 @@ widths = [8, 16, 24]
 reading = 16
 directions = [8, 8, 8]
 [scorer.pace]
-batch = 16
-pictures = 960
-rate = 3e-3
+batch = 32
+pictures = 6400
+rate = 6e-3
 warm_up = 64
 decay_share = 0.5
 averaging = 64
