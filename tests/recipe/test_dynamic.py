@@ -55,6 +55,9 @@ def every(text, **variables):
         ("100% $5 http://a // b /* c # d {x|y}", ["100% $5 http://a // b /* c # d x", "100% $5 http://a // b /* c # d y"]),
         (" spaces  {a|b}  stay\n", [" spaces  a  stay\n", " spaces  b  stay\n"]),
         ("{a$b|c}", ["a$b", "c"]),
+        ("${v=a}", [""]),
+        ("${v=a}${v?=b}${w?=c}${v}${w}", ["ac"]),
+        ("{5-1 (+1)}", ["5-1 (+1)"]),
         (r"\(round\) {a|b}", [r"\(round\) a", r"\(round\) b"]),
     ],
 )
@@ -77,6 +80,7 @@ def test_variables_are_words_as_they_stand():
         ("__near__", "leads back to itself: near -> far -> near"),
         ("__braces__", "does not parse"),
         ("%{a...b$$c}", "not supported"),
+        ("__a{b|c}__", "named by plain words"),
         ("{" * 30 + "a" + "}" * 30, "braces 30 deep"),
         ("{0-5000$$__many__}", "too many to choose"),
         ("x" * (LONGEST + 1), f"may have {LONGEST}"),
@@ -121,3 +125,16 @@ def test_odd_texts_are_read_or_refused(reader, caplog):
 def test_odd_prompts_are_odd():
     rng = Random(1)
     assert len({odd_prompt(rng) for _ in range(100)}) == 100
+
+
+def test_without_folders_a_wildcard_is_an_error():
+    with pytest.raises(UserError, match="no folder of wildcards is given"):
+        template_of("__colours__")
+
+
+def test_lists_inside_lists_too_deep_are_refused():
+    def deep(name):
+        return [("{" * 16 + f"__{int(name) + 1}__" + "}" * 16, 1.0)]
+
+    with pytest.raises(UserError, match="write it flatter"):
+        template_of("__0__", deep)

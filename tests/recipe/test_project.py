@@ -100,6 +100,13 @@ def test_small_changes_lie_over_the_project():
         ('[outputs]\nformat="gif"', "input should be 'png'"),
         ("[ab]\nchoices=[]", "at least 2"),
         ("[nonsense]", "extra inputs are not permitted"),
+        ('[seeds]\npolicy = "list"', "list is for the policy 'list'"),
+        ("[seeds]\nbatch = 2", "batch is for the policy 'batch'"),
+        ('[project2]\n[small]\n[[stages]]\nkind="base"\nsteps=3', "project2: extra inputs"),
+        ('[[stages]]\nkind="base"\nsteps=3', "steps is a parameter of sampling; it has no place here"),
+        ('[[gates]]\nsign="blown"\nat_most=1\nthan={cfg=-1}', "line 9, gates.0.than.cfg: cfg is -1"),
+        ('[ab]\nchoices=[{name="a"}, {name="A"}]', "'A' is there twice"),
+        ("x = " + "[" * 5000, "cannot be read as TOML"),
         ("x = ", "not TOML: invalid value"),
     ],
 )
@@ -115,6 +122,8 @@ def test_faults_are_named_with_their_line(extra, words):
         ('prompt="${what}"', "nothing to draw"),
         ('prompts=["a"]\ndraws=3', "set dynamic = true"),
         ('rows=[{what="a"}]\nprompt="${wat}"', r"did you mean '\$\{what\}'"),
+        ('prompts=["a"]\ndynamic=true\ndraws=2\ncombinations=true', "give one of them"),
+        ('rows=[{what="a"}]\nprompt="x"\nsets=["cfg", "CFG"]', "CFG is there twice"),
         ('rows=[{what="a"}]\nprompt="x"\nsets=["cfg"]', "column 'cfg' is not known"),
         ('prompt="{a|b}{a|b}' + "{a|b|c|d|e|f|g|h|i|j}" * 6 + '"\ndynamic=true\ncombinations=true', "are 4000000 prompts"),
     ],
@@ -164,3 +173,37 @@ def test_odd_projects_are_read_or_refused():
     found = fuzz("project", 600, seed=4)
     assert set(found) <= {"read", "refused"}, found
     assert found["read"] > 10
+
+
+def test_small_must_be_a_table():
+    with pytest.raises(UserError, match="must be a table"):
+        read_project("small = 3")
+
+
+def test_axes_are_checked_and_presets_left_to_the_store():
+    with pytest.raises(UserError, match=r"project.axes: cfg is 'a'"):
+        read_project('[project]\nname="x"\naxes=["cfg=a"]\n[subjects]\nprompts=["a"]')
+    assert read_project('[project]\nname="x"\naxes=["preset=mine"]\n[subjects]\nprompts=["a"]').name == "x"
+
+
+def test_files_of_settings_are_left_to_the_store():
+    assert project('[settings]\nimage="a.png"').settings == {"image": "a.png"}
+
+
+def test_too_many_pictures_and_seeds_that_come_twice_are_refused():
+    many = project("[seeds]\npictures = 50000")
+    with pytest.raises(UserError, match="asks for 150000 pictures"):
+        items_of(many, subjects_of(many.subjects))
+    twice = project('[seeds]\npolicy = "batch"\nbatch = 4\npictures = 2')
+    with pytest.raises(UserError, match="would come twice with one seed"):
+        items_of(twice, subjects_of(twice.subjects))
+
+
+def test_a_choice_lies_under_every_variant():
+    made = project(
+        '[[variants]]\nname="v"\nsettings={cfg=3}\n[ab]\nchoices=[{name="a", settings={steps=4, cfg=5}}, {name="b"}]'
+    )
+    (first, *_) = items_of(made, subjects_of(made.subjects), choice=made.ab.choices[0])
+    assert (first.variant.name, first.settings) == ("v", {"steps": 4, "cfg": 3})
+    plain = project()
+    assert items_of(plain, subjects_of(plain.subjects))[0].settings == {}

@@ -1,7 +1,7 @@
 """Templates: counted before anything is drawn, every text found by its number, the same seed the same text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aldente.recipe.template import Choice, Fixed, Row, Said, Text, count, drawn, longest, nth
@@ -31,6 +31,7 @@ templates = st.recursive(
 )
 
 
+@settings(deadline=None)  # a template of hundreds of texts takes its time
 @given(templates, st.integers(0, 1000))
 def test_what_is_drawn_is_one_of_the_counted_texts(template, seed):
     many = count(template)

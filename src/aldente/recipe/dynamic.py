@@ -101,7 +101,7 @@ def _parsed(text: str) -> Any:
         raise UserError(f"{_shown(text)} has braces {most} deep; {DEEPEST} are allowed.")
     try:
         return _library(text)
-    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         where = getattr(error, "loc", 0)
         raise UserError(
             f"the template {_shown(text)} does not parse from {_shown(text[where:])} on: braces come in pairs {{a|b}},"

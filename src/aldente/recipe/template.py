@@ -223,8 +223,9 @@ def _point(weights: Mapping[int, float], share: float) -> int:
     """The place where a share of the whole weight is reached; where nothing weighs anything, all weigh the same."""
     even = not any(weights.values())
     point = share * (len(weights) if even else sum(weights.values()))
+    reached = 0.0
+    places = []
     for place, weight in weights.items():
-        point -= 1.0 if even else weight
-        if point < 0:
-            return place
-    return max(weights)
+        reached += 1.0 if even else weight
+        places.append((reached, place))
+    return next((place for reached, place in places if reached > point), max(weights))
