@@ -182,3 +182,11 @@ def test_the_image_hash_is_of_size_and_pixels():
     assert image_hash(image) != image_hash(image.reshape(4, 16, 3))
     with pytest.raises(ValueError, match="uint8"):
         image_hash(image.astype(np.float32))
+
+
+def test_a_small_file_that_claims_a_huge_picture_is_refused_at_once():
+    png = png_bytes(pixels(1, 16))
+    header = struct.pack(">II", 16, 9_699_344) + png[24:29]
+    claimed = png[:8] + chunk(b"IHDR", header) + png[33:]
+    with pytest.raises(UserError, match="bytes cannot hold 16 x 9699344 px"):
+        read_image(claimed)
