@@ -295,6 +295,7 @@ def optimum(grid: Grid, asked: Any) -> tuple[tuple[int, ...], Any]:
     from aldente.tuning.search.board import Board
     from aldente.tuning.search.measured import Evidence, Target
     from aldente.tuning.search.question import keeping, solver_target
+    from aldente.tuning.search.race import violation
 
     board = Board(asked, lambda place: grid.prices.get(place, 0.0))
     for place, price in grid.prices.items():
@@ -302,9 +303,10 @@ def optimum(grid: Grid, asked: Any) -> tuple[tuple[int, ...], Any]:
         board.evidence[place] = Evidence(place=place, price=price, source="grid", rows=rows)
     target = solver_target(asked)
     if asked.scorer is not None:
-        # The adherence of a taste is that of its most exact setting; the best of all settings would be one of luck.
-        exact = [board.best(Target("error", {})) for board in _by_taste(board)]
-        target = keeping(asked, min(e.mean("mismatch") for e in exact if e is not None))
+        # A taste has the adherence and the flaws of its most exact setting: the best of all settings would be one of luck.
+        exact = [min(each.evidence.values(), key=lambda e: e.mean("error")) for each in _by_taste(board)]
+        clean = [e for e in exact if violation(e, Target("error", {}), board.court) == 0.0]
+        target = keeping(asked, min(e.mean("mismatch") for e in clean))
     return board.best(target).place, target
 
 
