@@ -131,7 +131,7 @@ def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, se
     pace = 0.3
     while tally.kills < kills:
         process = subprocess.Popen([sys.executable, "-m", "benchmarks.kills", "--worker", str(place.folder)], **_quiet())
-        share = 2 * pace * (pictures - len(before)) / (kills - tally.kills)
+        share = 1.6 * pace * (pictures - len(before)) / (kills - tally.kills)
         drew = _killed(process, place, rng, share)
         if drew is None:
             break
