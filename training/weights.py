@@ -84,7 +84,7 @@ def export(work: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in learned:
         exporters[name](folder, *read(work / name))
-    if folder != WEIGHTS:
+    if folder.resolve() != WEIGHTS.resolve():
         shutil.copy(WEIGHTS / TOKENIZER, folder)
     return folder
 

@@ -42,14 +42,15 @@ class TestPastinaIsSteerable(SteerableContract):
 @steered
 @pytest.mark.parametrize("kind", CONTROLS)
 def test_drawings_follow_a_control_picture(model, kind):
-    wide, tall = (box_drawing(kind, rows, columns) for rows, columns in ((12, 48), (48, 12)))
-    shares = []
-    for lines in (wide, tall):
-        picture = drawn(model, "a blue square", [(model.control(kind, lines), 1.0)])
-        apart = np.abs(picture.astype(int) - 255).max(axis=2) > 40
-        y, x = np.nonzero(apart)
-        shares.append(np.std(x) / np.std(y))
-    assert shares[0] > 1.3 * shares[1], shares
+    shares = [], []
+    for measured, (rows, columns) in zip(shares, ((30, 56), (56, 30)), strict=True):
+        hint = model.control(kind, box_drawing(kind, rows, columns))
+        for text in ("hamburger, 3d render", "watermelon, flat vector", "owl, 3d render"):
+            apart = np.abs(drawn(model, text, [(hint, 2.0)]).astype(int) - 255).max(axis=2) > 40
+            y, x = np.nonzero(apart)
+            measured.append(np.std(x) / np.std(y))
+    wide, tall = (np.mean(measured) for measured in shares)
+    assert wide > 1.05 * tall, shares
 
 
 @steered

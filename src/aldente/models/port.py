@@ -23,8 +23,9 @@ class ModelInfo:
 
     ``sigmas`` are the model's training noise levels, ascending: what timestep-based schedules count in.
     ``fingerprint`` is the SHA-256 of all weights; ``bytes_fixed`` and ``bytes_per_row`` predict the memory of one call.
-    ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``inpaints`` whether it was
-    trained to fill masks: where either is so, the model is ``Steerable``. ``upscaler`` is the upscaler that belongs to it.
+    ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``control_mode`` how they
+    act best, ``inpaints`` whether it was trained to fill masks: where either is so, the model is ``Steerable``.
+    ``upscaler`` is the upscaler that belongs to it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelInfo:
     bytes_per_row: int
     prompt_tokens: int
     controls: tuple[str, ...] = ()
+    control_mode: Literal["balanced", "control"] = "balanced"
     inpaints: bool = False
     upscaler: str | None = None
 

@@ -54,6 +54,7 @@ _CONTROL = {
     "Resize Mode": "fit",
     "Guidance Start": "start",
     "Guidance End": "end",
+    "Control Mode": "mode",
     "Picture": "image",
 }
 _CONTROL_KEY = re.compile(r"ControlNet (\d{1,2})")
@@ -70,7 +71,8 @@ def stage_fields(recipe: Recipe) -> dict[str, str]:
         if value is not None and (value != parameter.default or parameter.name in _ALWAYS):
             fields[names[parameter.name]] = str(value) if isinstance(value, bool) else text_of(value)
     for number, control in enumerate(recipe.controls or ()):
-        fields[f"ControlNet {number}"] = ", ".join(f"{key}: {_said(control, name)}" for key, name in _CONTROL.items())
+        said = {key: _said(control, name) for key, name in _CONTROL.items() if getattr(control, name) is not None}
+        fields[f"ControlNet {number}"] = ", ".join(f"{key}: {value}" for key, value in said.items())
     return fields
 
 

@@ -382,7 +382,7 @@ class Control(Value):
     type: str = parameter(
         "canny",
         name="control_type",
-        aliases=("controlnet_model", "control_mode"),
+        aliases=("controlnet_model",),
         label="Control type",
         help="What the model takes the picture for: canny, scribble, silhouette...",
     )
@@ -419,6 +419,14 @@ class Control(Value):
         ge=0.0,
         le=1.0,
         help="Up to which share of the steps.",
+    )
+    mode: Literal["balanced", "control"] | None = parameter(
+        None,
+        name="control_mode",
+        aliases=("controlnet_mode",),
+        label="Control mode",
+        help="Whether it steers prompt and negative prompt alike (balanced) or the prompt alone, which CFG then strengthens;"
+        " unset is what suits the model.",
     )
     fit: Fit = parameter("stretch", name="control_fit", label="Control fit", help="How the control picture comes to the size.")
 

@@ -16,7 +16,7 @@ from aldente.render.controls import Steer, steerable
 
 
 def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level], steers: Sequence[Steer] = ()) -> Denoiser:
-    """The guided denoiser of a recipe along ``levels``; ``steers`` act on the prompt and on the negative prompt alike.
+    """The guided denoiser of a recipe along ``levels``; ``steers`` act on the prompt, and on the negative prompt as they say.
 
     Raises UserError where the prompt names a LoRA that the model cannot take.
     """
@@ -24,7 +24,7 @@ def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level], steers: S
     for lora in (*prompt.loras, *negative.loras):
         raise UserError(f"the prompt names the LoRA '{lora.name}', but model '{recipe.model}' takes none; remove it.")
     parts = [(part.weight, _part(part, model, levels, steers)) for part in prompt.parts]
-    unconditional = _part(negative.parts[0], model, levels, steers)
+    unconditional = _part(negative.parts[0], model, levels, [steer for steer in steers if steer.both])
     conditioned = parts[0][1] if len(parts) == 1 else composed(parts, unconditional)
     return _guided(recipe.sampling.guidance, conditioned, unconditional)
 

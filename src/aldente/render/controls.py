@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from aldente.engine.errors import UserError
-from aldente.models.port import Hint, Model, Steerable
+from aldente.models.port import Hint, Image, Model, Steerable
 from aldente.models.preprocessing import find_preprocessor
 from aldente.recipe.stages import Control
 from aldente.render.cropping import Box, cut_out
@@ -14,12 +14,13 @@ from aldente.render.scene import Scene
 
 
 class Steer(NamedTuple):
-    """A hint with its weight, and the first and last share of the steps in which it acts."""
+    """A hint with its weight, and the first and last share of the steps of its acting; ``both`` on the negative prompt too."""
 
     hint: Hint
     weight: float
     start: float = 0.0
     end: float = 1.0
+    both: bool = True
 
     def acts(self, step: int, steps: int) -> bool:
         """Whether it acts at a step (from 0): the share of steps before it lies within start and end, as A1111 counts."""
@@ -41,11 +42,43 @@ def steers_of(scene: Scene, picture: Size, *, box: Box | None = None, size: Size
     return tuple(_steer(control, scene, picture, part, drawn) for control in scene.recipe.controls or () if control.weight > 0)
 
 
+class Steering:
+    """The recipe's controls over a picture that is drawn in tiles: brought to its size once, prepared for each tile."""
+
+    def __init__(self, scene: Scene, picture: Size) -> None:
+        self._model = scene.model
+        self._controls = [
+            (control, fitted(scene.files(control.image), picture, control.fit))
+            for control in scene.recipe.controls or ()
+            if control.weight > 0
+        ]
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._controls)
+
+    def over(self, box: Box, *, wraps: bool) -> tuple[Steer, ...]:
+        """What steers a tile; where it reaches beyond the picture, the picture begins anew (``wraps``) or its edge goes on."""
+        return tuple(_prepared(control, _window(whole, box, wraps=wraps), self._model) for control, whole in self._controls)
+
+
+def _window(whole: Image, box: Box, *, wraps: bool) -> Image:
+    beyond: Literal["wrap", "clip"] = "wrap" if wraps else "clip"
+    rows = whole.take(range(box.top, box.bottom), axis=0, mode=beyond)
+    part: Image = rows.take(range(box.left, box.right), axis=1, mode=beyond)
+    return part
+
+
 def _steer(control: Control, scene: Scene, picture: Size, box: Box, size: Size) -> Steer:
-    prepare = find_preprocessor(control.preprocessor).apply
     whole = fitted(scene.files(control.image), picture, control.fit)
-    hint = steerable(scene.model).control(control.type, prepare(cut_out(whole, box, size)))
-    return Steer(hint, control.weight, control.start, control.end)
+    return _prepared(control, cut_out(whole, box, size), scene.model)
+
+
+def _prepared(control: Control, picture: Image, model: Model) -> Steer:
+    """What a control picture of the size that is drawn says."""
+    hint = steerable(model).control(control.type, find_preprocessor(control.preprocessor).apply(picture))
+    both = (control.mode or model.info.control_mode) == "balanced"
+    return Steer(hint, control.weight, control.start, control.end, both)
 
 
 def check_controls(controls: tuple[Control, ...], model: Model) -> None:

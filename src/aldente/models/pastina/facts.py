@@ -74,6 +74,7 @@ def describe(weights: str, *, controls: bool, inpaints: bool) -> ModelInfo:
         bytes_per_row=1_700_000,
         prompt_tokens=14,
         controls=CONTROLS if controls else (),
+        control_mode="control",
         inpaints=inpaints,
         upscaler="pastina-4x",
     )
