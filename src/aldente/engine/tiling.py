@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
@@ -12,8 +12,8 @@ from aldente.engine.denoise import Asking, Denoiser, Estimate, Latent, together
 from aldente.engine.errors import UserError
 from aldente.engine.levels import Level
 
-Group = Callable[[Sequence[Latent], Level], Asking[list[Estimate]]]
-"""The estimates of several tiles, asked in one go."""
+Group = Callable[[Mapping[int, Latent], Level], Asking[list[Estimate]]]
+"""The estimates of several tiles, asked in one go; each tile has its number in the plan, row by row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,11 @@ class Tiling:
     width: int
     rows: tuple[Strip, ...]
     columns: tuple[Strip, ...]
+
+    @property
+    def places(self) -> tuple[tuple[Strip, Strip], ...]:
+        """Where each tile lies (row, column), by its number."""
+        return tuple((row, column) for row in self.rows for column in self.columns)
 
 
 def strips(length: int, size: int, overlap: int, *, wraps: bool = False) -> tuple[Strip, ...]:
@@ -80,9 +85,9 @@ def tiling(height: int, width: int, size: int, overlap: int, *, wraps: bool = Fa
     return Tiling(height=height, width=width, rows=rows, columns=columns)
 
 
-def side_by_side(denoise: Denoiser) -> Group:
-    """``denoise`` for each tile, all of them asked at the same time."""
-    return lambda tiles, level: together([denoise(tile, level) for tile in tiles])
+def side_by_side(denoiser: Callable[[int], Denoiser]) -> Group:
+    """For each tile the denoiser of its number, all of them asked at the same time."""
+    return lambda tiles, level: together([denoiser(number)(tile, level) for number, tile in tiles.items()])
 
 
 def tiled(denoise: Denoiser, plan: Tiling) -> Denoiser:
@@ -90,12 +95,12 @@ def tiled(denoise: Denoiser, plan: Tiling) -> Denoiser:
 
     Guide outside of it where the guidance remembers: ``guided(combine, tiled(cond, plan), tiled(uncond, plan))``.
     """
-    return tiled_in_groups(side_by_side(denoise), plan, len(plan.rows) * len(plan.columns))
+    return tiled_in_groups(side_by_side(lambda _: denoise), plan, len(plan.rows) * len(plan.columns))
 
 
 def tiled_in_groups(ask: Group, plan: Tiling, count: int) -> Denoiser:
     """As ``tiled``, ``count`` tiles at a time: what is alive at once does not grow with the picture, but for the latent."""
-    places = [(row, column) for row in plan.rows for column in plan.columns]
+    places = list(enumerate(plan.places))
     groups = [places[first : first + count] for first in range(0, len(places), count)]
 
     def denoise_tiles(x: Latent, level: Level) -> Asking[Estimate]:
@@ -103,11 +108,11 @@ def tiled_in_groups(ask: Group, plan: Tiling, count: int) -> Denoiser:
         clean = Blend(x, plan)
         base = clean
         for group in groups:
-            tiles = [window(around, row, column) for row, column in group]
+            tiles = {number: window(around, *place) for number, place in group}
             estimates = yield from ask(tiles, level)
             if base is clean and any(estimate.base is not estimate.clean for estimate in estimates):
                 base = clean.copy()
-            for (row, column), estimate in zip(group, estimates, strict=True):
+            for (_, (row, column)), estimate in zip(group, estimates, strict=True):
                 clean.add(estimate.clean, row, column)
                 if base is not clean:
                     base.add(estimate.base, row, column)

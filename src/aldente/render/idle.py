@@ -10,7 +10,7 @@ from aldente.models.port import ModelInfo
 from aldente.recipe.parameters import parameters
 from aldente.recipe.recipe import Recipe, Sampling
 from aldente.recipe.settings import get_parameter
-from aldente.recipe.stages import Base, Control, Source, Tiles
+from aldente.recipe.stages import Base, Control, Source
 from aldente.recipe.value import Value
 from aldente.render.idle_stages import draws, idle_in
 
@@ -79,8 +79,8 @@ def _refuse_idle_control(control: Control) -> None:
 
 
 def _refuse_unsteered(recipe: Recipe) -> None:
-    """Raise UserError where no stage is steered by the control pictures: tiles are drawn by the prompt alone."""
-    if recipe.controls and not any(draws(stage) and not isinstance(stage, Tiles) for stage in recipe.stages):
+    """Raise UserError where no stage is steered by the control pictures."""
+    if recipe.controls and not any(map(draws, recipe.stages)):
         raise UserError("control_image is set, but no stage draws anything by it; set denoise, or unset control_image.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,9 @@ def digest(*parts: str | bytes) -> str:
 def keeping(ask: Group, keeper: Keeper, total: int) -> Group:
     """``ask``, whose answers are kept: what an earlier run was told is not asked again. ``total`` is the tiles of a passage."""
 
-    def ask_new(tiles: Sequence[Latent], level: Level) -> Asking[list[Estimate]]:
-        part = digest(level.alpha.hex(), level.sigma.hex(), *(np.ascontiguousarray(tile).tobytes() for tile in tiles))
+    def ask_new(tiles: Mapping[int, Latent], level: Level) -> Asking[list[Estimate]]:
+        asked = (part for number, tile in tiles.items() for part in (str(number), np.ascontiguousarray(tile).tobytes()))
+        part = digest(level.alpha.hex(), level.sigma.hex(), *asked)
         kept = keeper.get(part)
         if kept is None:
             estimates = yield from ask(tiles, level)

@@ -17,7 +17,7 @@ from aldente.models.port import ModelInfo
 from aldente.recipe.recipe import Sampling
 from aldente.recipe.sigmas import parse_sigmas
 
-_OPTIONS = ("rho", "shift", "sigmas")
+SCHEDULE_OPTIONS = ("rho", "shift", "sigmas")
 """The parameters that are options of some schedules; what a schedule does not honour must not be set."""
 
 _LOOKED_AT = 8
@@ -53,7 +53,7 @@ def _discards(sampling: Sampling, sampler: SamplerInfo) -> bool:
 
 
 def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -> dict[str, Any]:
-    given = {name: value for name in _OPTIONS if (value := getattr(sampling, name)) is not None}
+    given = {name: value for name in SCHEDULE_OPTIONS if (value := getattr(sampling, name)) is not None}
     if "sigmas" in given:
         given["sigmas"] = parse_sigmas(given["sigmas"])
     for name in given:

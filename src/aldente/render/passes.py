@@ -21,7 +21,7 @@ from aldente.recipe.stages import Redraw, Refine, Tiles
 from aldente.render.conditioning import denoiser_of
 from aldente.render.controls import Steer
 from aldente.render.idle import refuse_idle_noise
-from aldente.render.levels import levels_of
+from aldente.render.levels import SCHEDULE_OPTIONS, levels_of
 from aldente.render.noise import Noise, noise_of
 from aldente.render.prepared import SAMPLER_OPTIONS, prepared
 from aldente.render.scene import Canvas, Scene
@@ -29,8 +29,6 @@ from aldente.render.strength import levels_from
 
 Passing = Redraw | Refine | Tiles
 """The stages that draw again from a strength."""
-
-_SCHEDULE_OPTIONS = ("rho", "shift", "sigmas")
 
 
 class NotFiniteError(ArithmeticError):
@@ -102,7 +100,7 @@ def _left_behind(told: Sampling, stage: Passing) -> dict[str, None]:
     if stage.sampler is not None and stage.sampler != told.sampler:
         dropped += [name for name in SAMPLER_OPTIONS if name not in sampler.options]
     if stage.schedule is not None and stage.schedule != told.schedule:
-        dropped += [name for name in _SCHEDULE_OPTIONS if name not in schedule.options]
+        dropped += [name for name in SCHEDULE_OPTIONS if name not in schedule.options]
     return dict.fromkeys(dropped)
 
 

@@ -14,8 +14,9 @@ from aldente.engine.masking import inpainted
 from aldente.engine.noise import Stream, brownian, find_rng, in_order, independent, initial, normal
 from aldente.engine.trajectory import StepNoise, trajectory
 from aldente.models.port import Image, Model
-from aldente.recipe.stages import Rule
 from aldente.render.conditioning import denoiser_of
+from aldente.render.controls import Steering
+from aldente.render.cropping import Box
 from aldente.render.keeping import Keeper, digest
 from aldente.render.passes import Pass, finite, seed_of
 from aldente.render.prepared import prepared
@@ -26,17 +27,27 @@ FREE = 0.0625
 """From this share of new picture on a pixel is drawn anew; what has less keeps the latent that it has."""
 
 
-def pasted(run: Pass, image: Image, model: Model, keeper: Keeper, regions: Regions) -> Asking[Image]:
-    """The picture (uint8, h w 3) with all its tiles, and then its seams, drawn again as ``run`` says."""
+class Passages(NamedTuple):
+    """What all passages over a picture share: how it is drawn again, by which model, and what steers it where."""
+
+    run: Pass
+    model: Model
+    keeper: Keeper
+    steering: Steering
+    regions: Regions
+
+
+def pasted(whole: Passages, image: Image) -> Asking[Image]:
+    """The picture (uint8, h w 3) with all its tiles, and then its seams, drawn again."""
     picture = np.array(image)
-    for number, turn in enumerate(regions.turns()):
+    for number, turn in enumerate(whole.regions.turns()):
         if turn.strength == 0.0:
             continue
-        drawing = _Drawing(run, model, keeper, turn, rule=regions.stage.rule, turn=number, shape=image.shape)
+        drawing = _Drawing(whole, turn, turn=number, shape=image.shape)
         done = 0
         for now in turn.rounds:
             before = picture if len(now) == 1 else picture.copy()
-            for group in _groups(list(enumerate(now, done)), 2 * model.info.rows):
+            for group in _groups(list(enumerate(now, done)), 2 * whole.model.info.rows):
                 fresh = yield from together([drawing.drawn(before, region, place) for place, region in group])
                 for (_, region), pixels in zip(group, fresh, strict=True):
                     picture[region.window] = _mixed(picture[region.window], pixels, region.mask)
@@ -63,19 +74,18 @@ class _Noise(NamedTuple):
 class _Drawing:
     """What all tiles of one passage share."""
 
-    def __init__(
-        self, run: Pass, model: Model, keeper: Keeper, passage: Turn, *, rule: Rule, turn: int, shape: tuple[int, ...]
-    ) -> None:
-        self._recipe, self._model, self._keeper = run.recipe, model, keeper
+    def __init__(self, whole: Passages, passage: Turn, *, turn: int, shape: tuple[int, ...]) -> None:
+        run, model = whole.run, whole.model
+        self._recipe, self._model, self._keeper, self._steering = run.recipe, model, whole.keeper, whole.steering
         self._seed, self._purpose = seed_of(run.recipe, run.number), f"{run.number}/{turn}"
-        self._levels = levels_from(run.recipe.sampling, model.info, passage.strength, rule)
-        self._denoise: Denoiser = denoiser_of(run.recipe, model, self._levels)
+        self._levels = levels_from(run.recipe.sampling, model.info, passage.strength, whole.regions.stage.rule)
+        self._unsteered: Denoiser = denoiser_of(run.recipe, model, self._levels)
         self._total = sum(map(len, passage.rounds))
         self._rng, scale = find_rng(run.recipe.sampling.rng), model.info.latent_scale
         height, width = shape[0] // scale, shape[1] // scale
-        whole = np.zeros((1, model.info.latent_channels, height, width), np.float32)
+        like = np.zeros((1, model.info.latent_channels, height, width), np.float32)
         # One noise for the whole picture: where tiles overlap they begin alike.
-        self._unit = initial([self._named("initial")], whole) if self._rng.by_level else None
+        self._unit = initial([self._named("initial")], like) if self._rng.by_level else None
 
     def drawn(self, before: Image, region: Region, number: int) -> Asking[Image]:
         """The pixels of a region, drawn again from what is there."""
@@ -94,10 +104,16 @@ class _Drawing:
         first: Level = self._levels[0]
         run = prepared(self._recipe.sampling, self._levels, noise.churn)
         start = first.alpha * known + first.sigma * noise.unit
-        denoise = inpainted(self._denoise, known, noise.unit, self._free(region.mask))
+        denoise = inpainted(self._denoiser(region), known, noise.unit, self._free(region.mask))
         latent = yield from trajectory(run.sampler, denoise, start, run.levels, noise.step, lift=run.lift)
         image: Image = self._model.decode(finite(latent))[0]
         return image
+
+    def _denoiser(self, region: Region) -> Denoiser:
+        if not self._steering:
+            return self._unsteered
+        box = Box(region.columns.start, region.rows.start, region.columns.stop, region.rows.stop)
+        return denoiser_of(self._recipe, self._model, self._levels, self._steering.over(box, wraps=False))
 
     def _free(self, mask: Weights) -> Latent:
         scale = self._model.info.latent_scale

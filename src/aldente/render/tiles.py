@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +16,15 @@ from aldente.engine.trajectory import trajectory
 from aldente.models.port import Image, Model, ModelInfo
 from aldente.recipe.stages import Tiles
 from aldente.render.conditioning import denoiser_of
+from aldente.render.controls import Steering
+from aldente.render.cropping import Box
+from aldente.render.fitting import Size, size_of
 from aldente.render.keeping import Keeper, keeping
 from aldente.render.passes import Pass, finite, pass_of
 from aldente.render.prepared import prepared
 from aldente.render.scene import Canvas, Scene
 from aldente.render.tile_codec import decode_tiles, encode_tiles
-from aldente.render.tile_pasting import pasted
+from aldente.render.tile_pasting import Passages, pasted
 from aldente.render.tile_regions import Regions
 
 BATCHES = 2
@@ -58,12 +63,12 @@ def tiled_pass(stage: Tiles, canvas: Canvas, scene: Scene, index: int) -> Asking
     info = scene.model.info
     measures, run, keeper = measures_of(stage, info), pass_of(scene.recipe, stage, index, scene.model), Keeper(scene, index)
     if stage.mode == "blend":
-        drawn = yield from _blended(stage, run, canvas, scene.model, measures, keeper)
+        drawn = yield from _blended(stage, run, canvas, scene, measures, keeper)
     else:
         image = canvas.picture(scene.model) if canvas.pixels is not None else _decoded(canvas.latent, scene.model, measures)
         padded = _padded(image, info)
         regions = Regions(stage, info, measures.size, measures.overlap, *padded.shape[:2])
-        pixels = yield from pasted(run, padded, scene.model, keeper, regions)
+        pixels = yield from pasted(Passages(run, scene.model, keeper, Steering(scene, size_of(image)), regions), padded)
         drawn = Canvas(pixels=pixels[: image.shape[0], : image.shape[1]], mask=canvas.mask)
     keeper.finish()
     return drawn
@@ -83,12 +88,14 @@ def decode_seamless(latent: Latent, model: Model) -> Image:
     return _decoded(latent, model, measures_of(Tiles(), model.info), wraps=True)
 
 
-def _blended(stage: Tiles, run: Pass, canvas: Canvas, model: Model, measures: Measures, keeper: Keeper) -> Asking[Canvas]:
+def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Measures, keeper: Keeper) -> Asking[Canvas]:
+    model = scene.model
     latent, shown = _latent(stage, canvas, model, measures)
     noise = run.noise(model, latent.shape[1:])
     sampler = prepared(run.recipe.sampling, run.levels, noise.churn)
     plan = _tiles(latent, _in_latent(model.info, measures), wraps=stage.wraps)
-    ask = keeping(side_by_side(denoiser_of(run.recipe, model, run.levels)), keeper, len(plan.rows) * len(plan.columns))
+    steering = Steering(scene, Size(shown[1], shown[0]))
+    ask = keeping(side_by_side(tile_denoisers(run, model, plan, steering, wraps=stage.wraps)), keeper, len(plan.places))
     denoise = tiled_in_groups(ask, plan, BATCHES * model.info.rows)
     start = run.levels[0].alpha * latent + noise.start
     drawn = finite((yield from trajectory(sampler.sampler, denoise, start, sampler.levels, noise.step, lift=sampler.lift)))
@@ -96,6 +103,22 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, model: Model, measures: Me
     height, width = shown
     fits = pixels.shape[:2] == shown
     return Canvas(pixels=pixels[:height, :width], latent=drawn if fits else None, mask=canvas.mask)
+
+
+def tile_denoisers(run: Pass, model: Model, plan: Tiling, steering: Steering, *, wraps: bool) -> Callable[[int], Denoiser]:
+    """The denoiser of each tile of a plan, by its number: the same for all but for what of the control pictures lies there."""
+    if not steering:
+        alike = denoiser_of(run.recipe, model, run.levels)
+        return lambda _: alike
+    places, scale = plan.places, model.info.latent_scale
+
+    @cache
+    def of_tile(number: int) -> Denoiser:
+        row, column = places[number]
+        box = Box(*(side * scale for side in (column.start, row.start, column.stop, row.stop)))
+        return denoiser_of(run.recipe, model, run.levels, steering.over(box, wraps=wraps))
+
+    return of_tile
 
 
 def _latent(stage: Tiles, canvas: Canvas, model: Model, measures: Measures) -> tuple[Latent, tuple[int, int]]:
