@@ -14,12 +14,13 @@ from aldente.render.scene import Scene
 
 
 class Steer(NamedTuple):
-    """A hint with its weight, and the first and last share of the steps in which it acts."""
+    """A hint with its weight, and the first and last share of the steps of its acting; ``both`` on the negative prompt too."""
 
     hint: Hint
     weight: float
     start: float = 0.0
     end: float = 1.0
+    both: bool = True
 
     def acts(self, step: int, steps: int) -> bool:
         """Whether it acts at a step (from 0): the share of steps before it lies within start and end, as A1111 counts."""
@@ -76,7 +77,8 @@ def _steer(control: Control, scene: Scene, picture: Size, box: Box, size: Size) 
 def _prepared(control: Control, picture: Image, model: Model) -> Steer:
     """What a control picture of the size that is drawn says."""
     hint = steerable(model).control(control.type, find_preprocessor(control.preprocessor).apply(picture))
-    return Steer(hint, control.weight, control.start, control.end)
+    both = (control.mode or model.info.control_mode) == "balanced"
+    return Steer(hint, control.weight, control.start, control.end, both)
 
 
 def check_controls(controls: tuple[Control, ...], model: Model) -> None:
