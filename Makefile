@@ -63,6 +63,9 @@ pastina-continue: $(VENV)/.installed-dev  ## Train on from the shipped weights a
 	$(TRAIN) data --work $(WORK)
 	$(TRAIN) vae --work $(WORK) --start shipped
 	$(TRAIN) denoiser --work $(WORK) --start shipped
+	$(TRAIN) control --work $(WORK) --start shipped
+	$(TRAIN) sr --work $(WORK) --start shipped
+	$(TRAIN) scorer --work $(WORK) --start shipped
 	$(TRAIN) export --work $(WORK)
 
 pastina-evaluate: $(VENV)/.installed-dev  ## Measure the shipped weights: concept retrieval, colours, speed.
