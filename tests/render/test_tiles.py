@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rendering import Analytic
 from tile_scenes import Counting, drawn, picture, scene
 
 from aldente.engine.errors import UserError
 from aldente.engine.tiling import tiling
 from aldente.models.upscaling import find_upscaler
 from aldente.quality.seams import seam_score
-from aldente.recipe.recipe import Recipe
+from aldente.recipe.recipe import Guidance, Recipe, Sampling
 from aldente.recipe.settings import set_parameters
 from aldente.recipe.stages import Base, Resize, Tiles
 from aldente.render.batching import Drive, Job
@@ -143,10 +144,24 @@ class TestPass:
     def test_notes_count_every_tile_once(self, model):
         notes = []
         drawn(model, picture(128, 128), notes=notes, mode="linear", strength=0.1, seam_fix="half_cross")
-        assert [(note.turn, note.done, note.total) for note in notes] == [
-            *((0, done, 4) for done in range(1, 5)),
-            *((1, done, 5) for done in range(1, 6)),
+        assert [(note.turn, note.turns, note.done, note.total) for note in notes] == [
+            *((0, 2, done, 4) for done in range(1, 5)),
+            *((1, 2, done, 5) for done in range(1, 6)),
         ]
+
+    @pytest.mark.parametrize("sampler", ["dpmpp_2m", "heun", "dpm_fast", "dpm_adaptive"])
+    def test_notes_of_blended_tiles_end_with_the_last_turn(self, sampler):
+        notes = []
+        stages = (Base(), Resize(scale=2.0, upscaler="latent"), Tiles(strength=0.5))
+        sampling = Sampling(sampler=sampler, steps=7, guidance=Guidance(scale=3.0))
+        recipe = Recipe(width=16, height=16, sampling=sampling, stages=stages)
+        more = {"clock": time.perf_counter, "upscaler": lambda name: find_upscaler(name).load(1), "note": notes.append}
+        (made,) = render([recipe], Analytic(family="exploding"), **more)
+        assert made.error is None
+        turns = {note.turn + 1 for note in notes}
+        assert turns == set(range(1, len(turns) + 1))
+        assert {note.turns for note in notes} == {None if sampler == "dpm_adaptive" else len(turns)}
+        assert notes[-1].done == notes[-1].total
 
 
 class TestInRecipes:

@@ -12,9 +12,34 @@ from typing import TYPE_CHECKING, Any
 from aldente.render.batching import Tick
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from aldente.render.scene import TileNote
     from aldente.studio.drawing import Drawn
 
 Watch = Callable[[Tick], None]
+
+
+class Bar:
+    """A bar over model calls, moved by the driver's ticks; in pictures of many tiles it also says which one it is at."""
+
+    def __init__(self, shown: Progress, what: str, calls: int) -> None:
+        self._shown, self._what, self._calls = shown, what, calls
+        self._task = shown.add_task(what, total=max(calls, 1))
+
+    def __call__(self, tick: Tick) -> None:
+        """Show how many calls are done."""
+        self._shown.update(self._task, completed=min(tick.evaluated + tick.shared, self._calls))
+
+    def note(self, note: TileNote) -> None:
+        """Show how many tiles are done."""
+        self._shown.update(self._task, description=f"{self._what}: {where(note)}")
+
+
+def where(note: TileNote) -> str:
+    """How far a picture of tiles is, for people."""
+    of_all = "" if note.turns is None else f" of {note.turns}"
+    return f"tile {note.done} of {note.total}, turn {note.turn + 1}{of_all}"
 
 
 def say(text: str) -> None:
@@ -33,7 +58,7 @@ def emit(facts: Any) -> None:
 
 
 @contextmanager
-def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Watch | None]:
+def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Bar | None]:
     """A bar over ``calls`` model calls with the time left; the driver's ticks move it. Nothing when ``quiet``."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -42,13 +67,8 @@ def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Watch | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("calls,"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=max(calls, 1))
-
-        def watch(tick: Tick) -> None:
-            bar.update(task, completed=min(tick.evaluated + tick.shared, calls))
-
-        yield watch
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        yield Bar(shown, what, calls)
 
 
 def gathered(draw: Callable[[Watch | None], Iterable[Drawn]], calls: int, *, quiet: bool) -> tuple[dict[str, Drawn], bool]:

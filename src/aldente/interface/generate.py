@@ -59,8 +59,10 @@ def command(
     made: list[tuple[Drawn, Path | None]] = []
     stopped = False
     try:
-        with progress("drawing", cost.calls, quiet=as_json) as watch:
-            for drawn in draw(bench, recipes, Order(preset=preset, again=again), watch=watch):
+        with progress("drawing", cost.calls, quiet=as_json) as bar:
+            for drawn in draw(
+                bench, recipes, Order(preset=preset, again=again), watch=bar, note=None if bar is None else bar.note
+            ):
                 path = None if drawn.record.failed else write(out / file_name(drawn.recipe), drawn.png)
                 made.append((drawn, path))
                 if not as_json:

@@ -41,14 +41,15 @@ def command(
     folder(out)
     made: list[tuple[Drawn, Path | None]] = []
     try:
-        with progress("enlarging", cost.calls, quiet=as_json) as watch:
-            for drawn in draw(bench, recipes, Order(), watch=watch):
+        with progress("enlarging", cost.calls, quiet=as_json) as bar:
+            for drawn in draw(bench, recipes, Order(), watch=bar, note=None if bar is None else bar.note):
                 path = None if drawn.record.failed else write(out / file_name(drawn.recipe), drawn.png)
                 made.append((drawn, path))
                 if not as_json:
                     say(f"failed: {drawn.record.failed}" if path is None else _line(drawn, path))
     except KeyboardInterrupt:
-        tell(f"stopped; {len(made)} of {len(recipes)} pictures are kept. The same command goes on.")
+        kept = f"{len(made)} of {len(recipes)} pictures are kept{', and of a picture in tiles, the tiles' if tiles else ''}"
+        tell(f"stopped; {kept}. The same command goes on.")
         raise typer.Exit(130) from None
     if as_json:
         emit([{"file": None if path is None else str(path), "id": d.record.id, "failed": d.record.failed} for d, path in made])

@@ -38,11 +38,11 @@ class Keeper:
         if self._scene.checkpoints is not None:
             self._scene.checkpoints.drop(self._run)
 
-    def count(self, tiles: int, total: int) -> None:
-        """Tell how many more tiles are done; after the last of ``total`` the next passage begins."""
+    def count(self, tiles: int, total: int, turns: int | None) -> None:
+        """Tell how many more tiles are done; after the last of ``total`` the next of the ``turns`` begins."""
         self._done += tiles
         if self._scene.note is not None:
-            self._scene.note(TileNote(self._stage, self._turn, self._done, total))
+            self._scene.note(TileNote(self._stage, self._turn, self._done, total, turns))
         if self._done == total:
             self._turn, self._done = self._turn + 1, 0
 
@@ -56,8 +56,11 @@ def digest(*parts: str | bytes) -> str:
     return whole.hexdigest()
 
 
-def keeping(ask: Group, keeper: Keeper, total: int) -> Group:
-    """``ask``, whose answers are kept: what an earlier run was told is not asked again. ``total`` is the tiles of a passage."""
+def keeping(ask: Group, keeper: Keeper, total: int, turns: int | None) -> Group:
+    """``ask``, whose answers are kept: what an earlier run was told is not asked again.
+
+    ``total`` is the tiles of a passage over the picture, ``turns`` how many passages there are, if that is known.
+    """
 
     def ask_new(tiles: Mapping[int, Latent], level: Level) -> Asking[list[Estimate]]:
         asked = (part for number, tile in tiles.items() for part in (str(number), np.ascontiguousarray(tile).tobytes()))
@@ -68,7 +71,7 @@ def keeping(ask: Group, keeper: Keeper, total: int) -> Group:
             keeper.put(part, _packed(estimates))
         else:
             estimates = _unpacked(kept)
-        keeper.count(len(tiles), total)
+        keeper.count(len(tiles), total, turns)
         return estimates
 
     return ask_new

@@ -55,12 +55,16 @@ class Checkpoints(Protocol):
 
 
 class TileNote(NamedTuple):
-    """How far stage ``stage`` is: ``done`` of ``total`` tiles, in its ``turn``-th passage over the picture (from 0)."""
+    """How far stage ``stage`` is: ``done`` of ``total`` tiles, in its ``turn``-th passage over the picture (from 0).
+
+    ``turns`` are the passages in all, None where the sampler chooses their number as it goes.
+    """
 
     stage: int
     turn: int
     done: int
     total: int
+    turns: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,10 +40,9 @@ class Passages(NamedTuple):
 def pasted(whole: Passages, image: Image) -> Asking[Image]:
     """The picture (uint8, h w 3) with all its tiles, and then its seams, drawn again."""
     picture = np.array(image)
-    for number, turn in enumerate(whole.regions.turns()):
-        if turn.strength == 0.0:
-            continue
-        drawing = _Drawing(whole, turn, turn=number, shape=image.shape)
+    turns = [(number, turn) for number, turn in enumerate(whole.regions.turns()) if turn.strength > 0.0]
+    for number, turn in turns:
+        drawing = _Drawing(whole, turn, turn=number, turns=len(turns), shape=image.shape)
         done = 0
         for now in turn.rounds:
             before = picture if len(now) == 1 else picture.copy()
@@ -74,13 +73,13 @@ class _Noise(NamedTuple):
 class _Drawing:
     """What all tiles of one passage share."""
 
-    def __init__(self, whole: Passages, passage: Turn, *, turn: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, whole: Passages, passage: Turn, *, turn: int, turns: int, shape: tuple[int, ...]) -> None:
         run, model = whole.run, whole.model
         self._recipe, self._model, self._keeper, self._steering = run.recipe, model, whole.keeper, whole.steering
         self._seed, self._purpose = seed_of(run.recipe, run.number), f"{run.number}/{turn}"
         self._levels = levels_from(run.recipe.sampling, model.info, passage.strength, whole.regions.stage.rule)
         self._unsteered: Denoiser = denoiser_of(run.recipe, model, self._levels)
-        self._total = sum(map(len, passage.rounds))
+        self._total, self._turns = sum(map(len, passage.rounds)), turns
         self._rng, scale = find_rng(run.recipe.sampling.rng), model.info.latent_scale
         height, width = shape[0] // scale, shape[1] // scale
         like = np.zeros((1, model.info.latent_channels, height, width), np.float32)
@@ -95,7 +94,7 @@ class _Drawing:
         if kept is None:
             kept = yield from self._redrawn(pixels, region, number)
             self._keeper.put(part, kept)
-        self._keeper.count(1, self._total)
+        self._keeper.count(1, self._total, self._turns)
         return kept
 
     def _redrawn(self, pixels: Image, region: Region, number: int) -> Asking[Image]:

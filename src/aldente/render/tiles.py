@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aldente.engine.denoise import Asking, Denoiser, Latent
+from aldente.engine.denoise import Asking, Denoiser, Estimate, Latent, answer
 from aldente.engine.errors import UserError
+from aldente.engine.levels import Level
+from aldente.engine.samplers import find_sampler
 from aldente.engine.tiling import Tiling, side_by_side, tiled, tiled_in_groups, tiling
 from aldente.engine.trajectory import trajectory
 from aldente.models.port import Image, Model, ModelInfo
@@ -95,7 +97,8 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Me
     sampler = prepared(run.recipe.sampling, run.levels, noise.churn)
     plan = _tiles(latent, _in_latent(model.info, measures), wraps=stage.wraps)
     steering = Steering(scene, Size(shown[1], shown[0]))
-    ask = keeping(side_by_side(tile_denoisers(run, model, plan, steering, wraps=stage.wraps)), keeper, len(plan.places))
+    denoisers = tile_denoisers(run, model, plan, steering, wraps=stage.wraps)
+    ask = keeping(side_by_side(denoisers), keeper, len(plan.places), _turns(run, model))
     denoise = tiled_in_groups(ask, plan, BATCHES * model.info.rows)
     start = run.levels[0].alpha * latent + noise.start
     drawn = finite((yield from trajectory(sampler.sampler, denoise, start, sampler.levels, noise.step, lift=sampler.lift)))
@@ -103,6 +106,24 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Me
     height, width = shown
     fits = pixels.shape[:2] == shown
     return Canvas(pixels=pixels[:height, :width], latent=drawn if fits else None, mask=canvas.mask)
+
+
+def _turns(run: Pass, model: Model) -> int | None:
+    """How often a run asks its denoiser; None where that depends on the picture."""
+    sampling, turns = run.recipe.sampling, 0
+    if "rtol" in find_sampler(sampling.sampler).options:
+        return None
+
+    def counting(x: Latent, _: Level) -> Asking[Estimate]:
+        nonlocal turns
+        turns += 1
+        yield from ()
+        return Estimate(0.5 * x, 0.5 * x)
+
+    noise = run.noise(model, (model.info.latent_channels, 1, 1))
+    made = prepared(sampling, run.levels, noise.churn)
+    answer(trajectory(made.sampler, counting, noise.start, made.levels, noise.step, lift=made.lift), lambda query: query.x)
+    return turns
 
 
 def tile_denoisers(run: Pass, model: Model, plan: Tiling, steering: Steering, *, wraps: bool) -> Callable[[int], Denoiser]:

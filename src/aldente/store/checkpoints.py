@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from aldente.engine.errors import UserError
 
+CHECKPOINTS = "checkpoints"
+"""Where they are among a store's files."""
+
 
 class CheckpointFolder:
     """Checkpoints that outlive the process. It is a place for what can be made again: clear it whenever no run needs it."""

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from aldente.recipe.value import Value
+from aldente.store.checkpoints import CheckpointFolder
 from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
 from aldente.store.record import Record, Score
 
@@ -31,6 +32,11 @@ class Store(Protocol):
     @property
     def where(self) -> str:
         """Where the store is, for people; holds no password."""
+        ...
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        """Where long stages keep what they have finished, until they are; ``sweep`` clears what nobody came back for."""
         ...
 
     def save(self, record: Record, png: bytes | None) -> Record:

@@ -15,6 +15,7 @@ from aldente.recipe.value import Value
 from aldente.store import marks, pictures, studies, upkeep
 from aldente.store.address import FILE_NAME, address
 from aldente.store.catalogue import catalogue_missing
+from aldente.store.checkpoints import CHECKPOINTS, CheckpointFolder
 from aldente.store.connection import Database
 from aldente.store.entries import PlanEntry, PresetEntry, StudyEntry, StudyRow
 from aldente.store.files import Files, StoredFile, suffix_of
@@ -41,6 +42,11 @@ class SqlStore:
     def where(self) -> str:
         """Where the store is, for people; holds no password."""
         return self._database.where
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        """What long stages have finished, in a folder among the files."""
+        return CheckpointFolder(self._files.folder / CHECKPOINTS)
 
     def __enter__(self) -> Self:
         return self

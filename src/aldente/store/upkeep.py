@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, select, text
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.value import Value
+from aldente.store.checkpoints import CHECKPOINTS
 from aldente.store.connection import Database
 from aldente.store.files import THUMBNAILS, Files, StoredFile
 from aldente.store.record import sources
@@ -23,6 +24,9 @@ from aldente.store.tables import catalogue, files, images, parents, recipes
 
 YOUNG_SECONDS = 3600.0
 """No younger file is removed: its row may be about to be written."""
+
+LEFT_SECONDS = 7 * 86_400.0
+"""A checkpoint that is older was left: nobody has gone on from it."""
 
 
 class Garbage(Value):
@@ -51,13 +55,16 @@ class Health(Value):
 
 
 def sweep(database: Database, kept: Files, *, remove: bool) -> Garbage:
-    """Find files that no picture and no recipe needs, lost pictures' thumbnails too, and with ``remove`` remove them."""
+    """Find files that no picture and no recipe needs, lost pictures' thumbnails too, and with ``remove`` remove them.
+
+    Of the checkpoints these are the ones that were left for a week.
+    """
     with database.writing() if remove else database.reading() as connection:
         needed = _needed(connection)
         known = {row.path: row.hash for row in connection.execute(select(files.c.path, files.c.hash))}
         wanted = {path for path, hash_ in known.items() if hash_ in needed}
         loose = [path for path in _on_disk(kept.folder, needed) if path.relative_to(kept.folder).as_posix() not in wanted]
-        old = [path for path in loose if time.time() - path.stat().st_mtime > YOUNG_SECONDS]
+        old = [path for path in loose if _is_old(path, kept.folder)]
         size = sum(path.stat().st_size for path in old)
         if remove:
             gone = {path.relative_to(kept.folder).as_posix() for path in old}
@@ -67,8 +74,20 @@ def sweep(database: Database, kept: Files, *, remove: bool) -> Garbage:
     if remove:
         for path in old:
             path.unlink(missing_ok=True)
+            if path.parent.parent == kept.folder / CHECKPOINTS:
+                with suppress(OSError):  # others of the run are younger
+                    path.parent.rmdir()
     paths = tuple(sorted(path.relative_to(kept.folder).as_posix() for path in old))
     return Garbage(paths=paths, bytes=size, removed=remove)
+
+
+def _is_old(path: Path, folder: Path) -> bool:
+    """Whether nobody will ask for a file; one that is gone by now was wanted until then."""
+    keeps = LEFT_SECONDS if path.relative_to(folder).parts[0] == CHECKPOINTS else YOUNG_SECONDS
+    try:
+        return time.time() - path.stat().st_mtime > keeps
+    except FileNotFoundError:
+        return False
 
 
 def _needed(connection: Connection) -> set[str]:

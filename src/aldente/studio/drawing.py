@@ -12,6 +12,7 @@ from aldente.recipe.infotext import to_infotext
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.render.render import Rendered, render
+from aldente.render.scene import TileNote
 from aldente.store.encodings import read_pixels
 from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes
 from aldente.store.port import Store
@@ -59,14 +60,16 @@ def draw(
     *,
     watch: Callable[[Tick], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    note: Callable[[TileNote], None] | None = None,
 ) -> Iterator[Drawn]:
     """The pictures of ``recipes``, each once, stored ones first within each model.
 
-    Each is in the store before it is yielded, so an interruption loses nothing that was seen.
+    Each is in the store before it is yielded, so an interruption loses nothing that was seen; of a picture in tiles it loses
+    no finished tile either. ``note`` is told of these.
     """
     unique = {recipe.digest(): recipe for recipe in recipes}
     for name, same in groupby(unique.values(), key=lambda recipe: recipe.model):
-        yield from _draw_with(bench, bench.model(name), list(same), order, watch, cancelled)
+        yield from _draw_with(bench, bench.model(name), list(same), order, watch, cancelled, note)
 
 
 def _draw_with(
@@ -76,6 +79,7 @@ def _draw_with(
     order: Order,
     watch: Callable[[Tick], None] | None,
     cancelled: Callable[[], bool] | None,
+    note: Callable[[TileNote], None] | None,
 ) -> Iterator[Drawn]:
     digests = [recipe.digest() for recipe in recipes]
     known = {} if order.again else bench.store.find_many(digests, model.info.fingerprint)
@@ -93,6 +97,8 @@ def _draw_with(
         files=bench.picture,
         upscaler=bench.upscaler,
         cache=bench.prefixes,
+        checkpoints=bench.store.checkpoints,
+        note=note,
     )
     for rendered in rendering:
         yield _kept(bench, model, rendered, order)
