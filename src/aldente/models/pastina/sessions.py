@@ -1,21 +1,12 @@
-"""The runtime's sessions: opened side by side in the background, waited for when first used."""
+"""pastina's sessions: opened side by side in the background, waited for when first used."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-THREADS_MAX = 8
-"""pastina is too small to gain from more threads than these."""
-
-
-def usable_threads() -> int:
-    """How many threads this process may use, at most ``THREADS_MAX``."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(allowed, THREADS_MAX)
 
 
 def open_session(path: Path, threads: int) -> Any:
@@ -37,13 +28,15 @@ def open_session(path: Path, threads: int) -> Any:
 class Sessions:
     """pastina's sessions by name; what every picture needs starts to open at once, the rest when it is first used."""
 
-    def __init__(self, folder: Path, text_model: Path, threads: int) -> None:
+    def __init__(self, folder: Path, text_model: Path, threads: int, open_denoiser: Callable[[Path, int], Any]) -> None:
         self._folder, self._threads = folder, threads
-        with_paths = {"text": text_model} | {name: folder / f"{name}.onnx" for name in ("denoiser", "conditioner", "decoder")}
         openers = ThreadPoolExecutor(max_workers=2)
-        # The denoiser runs on the thread that calls it: pastina shares out rows, not operations.
         self._opening: dict[str, Future[Any]] = {
-            name: openers.submit(open_session, path, 1 if name == "denoiser" else threads) for name, path in with_paths.items()
+            "text": openers.submit(open_session, text_model, threads),
+            # Its calls run on one thread each: pastina shares out rows, not operations.
+            "denoiser": openers.submit(open_denoiser, folder / "denoiser.onnx", threads),
+            "conditioner": openers.submit(open_session, folder / "conditioner.onnx", threads),
+            "decoder": openers.submit(open_session, folder / "decoder.onnx", threads),
         }
         openers.shutdown(wait=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aldente.engine.errors import UserError
-from aldente.models.pastina.sessions import usable_threads
+from aldente.models.pastina.threads import usable_threads
 from aldente.models.port import Image
 from aldente.models.upscaling.ncnn import read_layers
 from aldente.models.upscaling.network import Network
