@@ -17,6 +17,7 @@ RECIPES = {
     "only masked": {"image": SOURCE, "mask": MASK, "inpaint_area": "only_masked"},
     "outpainted": {"image": SOURCE, "extend_left": 16, "denoise": 0.9, "sampler": "heun"},
     "hires": {"upscale_by": 2.0, "upscaler": "latent", "hires_denoise": 0.4, "hires_cfg": 1.0, "hires_steps": 7},
+    "repeating": {"tiling": True, "upscale_by": 2.0, "upscaler": "latent", "hires_denoise": 0.4},
     "blended": BIG | {"tile_denoise": 0.4, "tile_size": 24, "tile_overlap": 8},
     "seamless": BIG | {"upscale_height": 48, "tile_denoise": 0.4, "tile_overlap": 8, "seamless": True},
     "linear": BIG | {"tile_denoise": 0.4, "tile_mode": "linear", "tile_overlap": 4},

@@ -32,12 +32,12 @@ OTHER = {
     "extend_blur": 3, "denoise": 0.3, "denoise_rule": "comfyui", "mask": OTHER_MASK, "mask_invert": True, "mask_blur": 1,
     "masked_content": "latent_noise", "inpaint_area": "only_masked", "mask_padding": 2, "inpaint_method": "latent",
     "upscale_by": 1.5, "upscale_width": 24, "upscale_height": 40, "upscaler": "nearest", "hires_denoise": 0.9,
-    "hires_steps": 9, "hires_sampler": "heun", "hires_schedule": "exponential", "hires_cfg": 2.0, "hires_prompt": "a horse",
-    "hires_negative": "a large blot", "tile_denoise": 0.8, "tile_steps": 9, "tile_cfg": 2.0, "tile_prompt": "a horse",
-    "tile_mode": "linear", "tile_size": 24, "tile_overlap": 12, "tile_blur": 2, "seam_fix": "half", "seam_denoise": 0.9,
-    "seam_width": 16, "seam_blur": 1, "seam_padding": 8, "seamless": True, "control_image": OTHER_SOURCE,
-    "control_type": "scribble", "control_preprocessor": "invert", "control_weight": 0.5, "control_start": 0.5,
-    "control_end": 0.5, "control_fit": "crop",
+    "hires_rule": "comfyui", "hires_steps": 9, "hires_sampler": "heun", "hires_schedule": "exponential", "hires_cfg": 2.0,
+    "hires_prompt": "a horse", "hires_negative": "a large blot", "tile_denoise": 0.8, "tile_steps": 9, "tile_cfg": 2.0,
+    "tile_prompt": "a horse", "tile_mode": "linear", "tile_size": 24, "tile_overlap": 12, "tile_blur": 2,
+    "seam_fix": "half", "seam_denoise": 0.9, "seam_width": 16, "seam_blur": 1, "seam_padding": 8, "seamless": True,
+    "tiling": True, "control_image": OTHER_SOURCE, "control_type": "scribble", "control_preprocessor": "invert",
+    "control_weight": 0.5, "control_start": 0.5, "control_end": 0.5, "control_fit": "crop", "control_mode": "control",
 }  # fmt: skip
 """A value other than the default for every parameter."""
 

@@ -31,6 +31,7 @@ _REST = {
     "Variation seed strength": "variation_strength",
     "Clip skip": "clip_skip",
     "RNG": "rng",
+    "Tiling": "tiling",
     "Eta": "eta",
     "Sigma churn": "s_churn",
     "Sigma tmin": "s_tmin",

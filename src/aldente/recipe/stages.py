@@ -58,6 +58,13 @@ class _Start(Value):
         le=16384,
         help="Height of the picture whose composition the seed keeps at this size.",
     )
+    seamless: bool | None = parameter(
+        None,
+        name="tiling",
+        aliases=("seamless_texture",),
+        label="Tiling",
+        help="Draw a picture that repeats without a seam, in tiles that go around its edges.",
+    )
 
 
 class Base(_Start):
@@ -361,7 +368,6 @@ class Tiles(_Pass):
     wraps: bool = parameter(
         False,
         name="seamless",
-        aliases=("tiling",),
         label="Seamless",
         help="Tiles go around the edges, so that the picture repeats without a seam.",
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from aldente.engine.denoise import Asking
 from aldente.recipe.stages import Source
-from aldente.render.controls import steers_of
+from aldente.render.controls import Steering, steers_of
 from aldente.render.fitting import Size, fitted
 from aldente.render.passes import first_pass, run_pass
 from aldente.render.scene import Canvas, Scene
@@ -19,8 +19,11 @@ def drawn_from_noise(scene: Scene) -> Asking[Canvas]:
     nothing = np.zeros(
         (1, info.latent_channels, recipe.height // info.latent_scale, recipe.width // info.latent_scale), np.float32
     )
-    steers = steers_of(scene, Size(recipe.width, recipe.height))
-    latent = yield from run_pass(run, scene.model, nothing, steers=steers)
+    size = Size(recipe.width, recipe.height)
+    if recipe.start.seamless:
+        latent = yield from run_pass(run, scene.model, nothing, repeating=Steering(scene, size))
+        return Canvas(latent=latent, wraps=True)
+    latent = yield from run_pass(run, scene.model, nothing, steers=steers_of(scene, size))
     return Canvas(latent=latent)
 
 

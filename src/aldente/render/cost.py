@@ -18,6 +18,7 @@ from aldente.render.fitting import Size
 from aldente.render.passes import Pass, first_pass, pass_of, run_pass
 from aldente.render.sizes import drawn_size, sizes_of
 from aldente.render.strength import levels_from
+from aldente.render.tile_denoising import around
 from aldente.render.tile_regions import Regions
 from aldente.render.tiles import measures_of
 
@@ -47,10 +48,10 @@ def calls_of(recipe: Recipe, model: Model) -> tuple[StageCalls, ...]:
 def _of_stage(recipe: Recipe, index: int, size: Size, model: Model) -> Iterator[StageCalls]:
     stage = recipe.stages[index]
     if isinstance(stage, Base):
-        calls = _count(first_pass(recipe, model), model)
+        calls = _count(first_pass(recipe, model), model) * _views(recipe, size, model.info)
         yield StageCalls(index=index, stage=stage.kind, calls=calls, size=size)
     elif isinstance(stage, Redraw | Refine) and (drawn := drawn_size(recipe, index, size)) is not None:
-        calls = _count(pass_of(recipe, stage, index, model), model)
+        calls = _count(pass_of(recipe, stage, index, model), model) * _views(recipe, size, model.info)
         yield StageCalls(index=index, stage=stage.kind, calls=calls, size=drawn)
     elif isinstance(stage, Tiles) and stage.strength > 0.0:
         run = pass_of(recipe, stage, index, model)
@@ -58,6 +59,12 @@ def _of_stage(recipe: Recipe, index: int, size: Size, model: Model) -> Iterator[
             levels = levels_from(run.recipe.sampling, model.info, strength, stage.rule)
             calls = number * _count(replace(run, levels=levels), model)
             yield StageCalls(index=index, stage=stage.kind, calls=calls, size=tile)
+
+
+def _views(recipe: Recipe, size: Size, info: ModelInfo) -> int:
+    """How often a picture that is drawn whole is asked about at a time: more than once where it repeats."""
+    scale = info.latent_scale
+    return len(around(info, size.height // scale, size.width // scale).places) if recipe.start.seamless else 1
 
 
 def _tiles(stage: Tiles, size: Size, info: ModelInfo) -> Iterator[tuple[float, Size]]:

@@ -69,7 +69,9 @@ def _refuse_source_of_nothing(start: Base | Source) -> None:
 def _refuse_idle_control(control: Control) -> None:
     if not control.image:
         _refuse(
-            control, ("type", "preprocessor", "weight", "start", "end", "fit"), "control_image is not given; give it a file"
+            control,
+            ("type", "preprocessor", "weight", "start", "end", "mode", "fit"),
+            "control_image is not given; give it a file",
         )
         raise UserError("control_image is not given; give it a picture's file, or take the control away.")
     if control.start > control.end:

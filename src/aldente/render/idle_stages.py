@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from aldente.recipe.recipe import Recipe
-from aldente.recipe.stages import Base, Extend, Redraw, Refine, Resize, Stage, Tiles
+from aldente.recipe.stages import Base, Extend, Redraw, Refine, Resize, Source, Stage, Tiles
 
 _SEAM = ("seam_denoise", "seam_width", "seam_blur", "seam_padding")
 
@@ -26,7 +26,9 @@ def draws(stage: Stage) -> bool:
 def idle_in(recipe: Recipe, index: int) -> Iterator[Idle]:
     """What of stage ``index`` would change nothing if it were set."""
     stage = recipe.stages[index]
-    if isinstance(stage, Redraw | Refine | Tiles) and stage.strength == 0.0:
+    if isinstance(stage, Base | Source):
+        yield from _of_start(recipe)
+    elif isinstance(stage, Redraw | Refine | Tiles) and stage.strength == 0.0:
         name = {"redraw": "denoise", "refine": "hires_denoise", "tiles": "tile_denoise"}[stage.kind]
         yield Idle(_others(stage, "strength"), f"{name} is 0, which leaves the picture as it is; raise it or unset the others")
     elif isinstance(stage, Redraw):
@@ -51,6 +53,17 @@ def _is_extended(recipe: Recipe, index: int) -> bool:
         if isinstance(stage, Redraw | Refine) and stage.strength > 0.0:
             return False
     return False
+
+
+def _of_start(recipe: Recipe) -> Iterator[Idle]:
+    """A picture repeats that is drawn from noise as a whole, and by every pass over it."""
+    tiles = [stage for stage in recipe.stages if isinstance(stage, Tiles) and stage.strength > 0.0]
+    if isinstance(recipe.start, Source):
+        yield Idle(("seamless",), "image is given, which repeats only if it does already; unset it or the picture")
+    elif any(isinstance(stage, Redraw | Extend) for stage in recipe.stages):
+        yield Idle(("seamless",), "the picture is redrawn by denoise or extended, which leaves seams; unset it or these")
+    elif any(not stage.wraps for stage in tiles):
+        yield Idle(("seamless",), "the tiles do not go around the edges; set seamless too")
 
 
 def _of_redraw(stage: Redraw, *, extended: bool) -> Iterator[Idle]:

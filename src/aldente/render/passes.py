@@ -19,13 +19,15 @@ from aldente.models.port import Model
 from aldente.recipe.recipe import Recipe, Sampling
 from aldente.recipe.stages import Redraw, Refine, Tiles
 from aldente.render.conditioning import denoiser_of
-from aldente.render.controls import Steer
+from aldente.render.controls import Steer, Steering
 from aldente.render.idle import refuse_idle_noise
 from aldente.render.levels import SCHEDULE_OPTIONS, levels_of
 from aldente.render.noise import Noise, noise_of
 from aldente.render.prepared import SAMPLER_OPTIONS, prepared
 from aldente.render.scene import Canvas, Scene
 from aldente.render.strength import levels_from
+from aldente.render.tile_codec import encoded
+from aldente.render.tile_denoising import around, seamless
 
 Passing = Redraw | Refine | Tiles
 """The stages that draw again from a strength."""
@@ -113,9 +115,17 @@ def seed_of(recipe: Recipe, number: int) -> int:
 
 
 def run_pass(
-    run: Pass, model: Model, start: Latent, *, steers: Sequence[Steer] = (), keeping: Keeping | None = None
+    run: Pass,
+    model: Model,
+    start: Latent,
+    *,
+    steers: Sequence[Steer] = (),
+    keeping: Keeping | None = None,
+    repeating: Steering | None = None,
 ) -> Asking[Latent]:
     """The latent that a run makes of ``start`` (1 c h w), noised to its first level.
+
+    ``repeating`` is what steers a picture that is to repeat without a seam.
 
     Raises UserError where the words or the sampling ask for what model or sampler cannot do, NotFiniteError where the run
     leaves the range of numbers.
@@ -125,7 +135,10 @@ def run_pass(
     made = prepared(sampling, run.levels, noise.churn)
     refuse_idle_noise(sampling, find_sampler(sampling.sampler))
     # The words change along the schedule, also where a sampler of whole runs chooses levels of its own.
-    denoise = denoiser_of(run.recipe, model, run.levels, steers)
+    if repeating is None:
+        denoise = denoiser_of(run.recipe, model, run.levels, steers)
+    else:
+        denoise = seamless(run.recipe, model, run.levels, around(model.info, *start.shape[2:]), repeating)
     if keeping is not None:
         denoise = inpainted(denoise, keeping.known, noise.unit, keeping.free)
     x = np.asarray(level.alpha * start + noise.start, dtype=noise.start.dtype)
@@ -142,4 +155,8 @@ def finite(latent: Latent) -> Latent:
 
 def latent_in(canvas: Canvas, scene: Scene) -> Latent:
     """The canvas as a latent, encoded if need be."""
-    return canvas.latent if canvas.latent is not None else scene.model.encode_image(canvas.pixels)
+    if canvas.latent is not None:
+        return canvas.latent
+    if canvas.wraps:
+        return encoded(canvas.picture(scene.model), scene.model, scene.model.info.size_max, wraps=True)
+    return scene.model.encode_image(canvas.pixels)

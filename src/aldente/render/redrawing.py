@@ -10,7 +10,7 @@ from aldente.engine.denoise import Asking, Latent
 from aldente.engine.errors import UserError
 from aldente.models.port import Image
 from aldente.recipe.stages import Content, Redraw, Refine
-from aldente.render.controls import Steer, steerable, steers_of
+from aldente.render.controls import Steer, Steering, steerable, steers_of
 from aldente.render.cropping import Box, around, cut_out, put_back
 from aldente.render.fitting import Size, size_of
 from aldente.render.masks import doubled, filled, latent_mask, mask_of, overlaid
@@ -41,8 +41,11 @@ def redrawn(stage: Redraw | Refine, canvas: Canvas, scene: Scene, index: int) ->
     mask = mask_of(stage, canvas, scene, size)
     if mask is None:
         start = latent_in(canvas, scene)
-        latent = yield from run_pass(run, scene.model, start, steers=steers_of(scene, size))
-        return Canvas(latent=latent)
+        if canvas.wraps:
+            latent = yield from run_pass(run, scene.model, start, repeating=Steering(scene, size))
+        else:
+            latent = yield from run_pass(run, scene.model, start, steers=steers_of(scene, size))
+        return Canvas(latent=latent, wraps=canvas.wraps)
     picture = canvas.picture(scene.model)
     if isinstance(stage, Redraw) and stage.area == "only_masked":
         pixels = yield from _around_mask(stage, Hole(picture, mask, None), run, scene)

@@ -13,6 +13,7 @@ from aldente.engine.denoise import Latent
 from aldente.models.port import Image, Model
 from aldente.models.upscaling.port import Upscaler
 from aldente.recipe.recipe import Recipe
+from aldente.render.tile_codec import decoded
 
 Mask = NDArray[np.uint8]
 """``h w``: 255 where a picture is to be drawn anew, 0 where it is kept."""
@@ -23,15 +24,19 @@ class Canvas:
     """What a stage leaves to the next: a picture, as pixels or as the latent that it was drawn in, and what is to be filled.
 
     At least one of ``pixels`` (uint8, h w 3) and ``latent`` (1 c h w) is there; where both are, they are of one picture.
+    One that ``wraps`` repeats without a seam: whatever looks at it sees around its edges.
     """
 
     pixels: Image | None = None
     latent: Latent | None = None
     mask: Mask | None = None
+    wraps: bool = False
 
     def picture(self, model: Model) -> Image:
         """The pixels, decoded if need be."""
-        return self.pixels if self.pixels is not None else model.decode(self.latent)[0]
+        if self.pixels is not None:
+            return self.pixels
+        return decoded(self.latent, model, model.info.size_max, wraps=True) if self.wraps else model.decode(self.latent)[0]
 
 
 class Checkpoints(Protocol):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aldente.engine.denoise import Latent
 from aldente.engine.tiling import Blend, Strip, Tiling, around_ends, enlarged, tiling, window
-from aldente.models.port import Image, Model
+from aldente.models.port import Image, Model, ModelInfo
 
 ROWS = 8
 """Tiles decoded in one call: enough to keep the processor busy."""
@@ -55,9 +55,22 @@ def decode_tiles(latent: Latent, model: Model, plan: Tiling) -> Image:
     return picture
 
 
-def whole(height: int, width: int, size: int, overlap: int, *, wraps: bool = False) -> Tiling:
-    """The tiles of a picture's latent; a picture no larger than one tile is one, unless it ``wraps``."""
-    return tiling(height, width, size, min(overlap, size - 1), wraps=wraps)
+def encoded(image: Image, model: Model, size: int, *, wraps: bool) -> Latent:
+    """The latent of a picture by tiles of twice ``size`` px, where the model can: around the edges if it ``wraps``."""
+    scale = model.info.latent_scale
+    height, width = (side // scale for side in image.shape[:2])
+    return encode_tiles(image, model, _larger(height, width, size, model.info, wraps=wraps))
+
+
+def decoded(latent: Latent, model: Model, size: int, *, wraps: bool) -> Image:
+    """The picture of a latent by tiles of twice ``size`` px, where the model can: around the edges if it ``wraps``."""
+    height, width = latent.shape[2:]
+    return decode_tiles(latent, model, _larger(height, width, size, model.info, wraps=wraps))
+
+
+def _larger(height: int, width: int, size: int, info: ModelInfo, *, wraps: bool) -> Tiling:
+    side = min(2 * size, info.size_max // info.size_multiple * info.size_multiple) // info.latent_scale
+    return tiling(height, width, side, side // 4, wraps=wraps)
 
 
 def _line(around: Latent, row: Strip, plan: Tiling, pixels: Tiling, model: Model) -> Line:

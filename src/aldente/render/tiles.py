@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from aldente.engine.denoise import Asking, Denoiser, Estimate, Latent, answer
+from aldente.engine.denoise import Asking, Estimate, Latent, answer
 from aldente.engine.errors import UserError
 from aldente.engine.levels import Level
 from aldente.engine.samplers import find_sampler
-from aldente.engine.tiling import Tiling, side_by_side, tiled, tiled_in_groups, tiling
+from aldente.engine.tiling import Tiling, side_by_side, tiled_in_groups, tiling
 from aldente.engine.trajectory import trajectory
 from aldente.models.port import Image, Model, ModelInfo
 from aldente.recipe.stages import Tiles
-from aldente.render.conditioning import denoiser_of
 from aldente.render.controls import Steering
-from aldente.render.cropping import Box
 from aldente.render.fitting import Size, size_of
 from aldente.render.keeping import Keeper, keeping
 from aldente.render.passes import Pass, finite, pass_of
 from aldente.render.prepared import prepared
 from aldente.render.scene import Canvas, Scene
-from aldente.render.tile_codec import decode_tiles, encode_tiles
+from aldente.render.tile_codec import decoded, encoded
+from aldente.render.tile_denoising import tile_denoisers
 from aldente.render.tile_pasting import Passages, pasted
 from aldente.render.tile_regions import Regions
 
@@ -67,27 +64,17 @@ def tiled_pass(stage: Tiles, canvas: Canvas, scene: Scene, index: int) -> Asking
     if stage.mode == "blend":
         drawn = yield from _blended(stage, run, canvas, scene, measures, keeper)
     else:
-        image = canvas.picture(scene.model) if canvas.pixels is not None else _decoded(canvas.latent, scene.model, measures)
+        image = (
+            canvas.picture(scene.model)
+            if canvas.pixels is not None
+            else decoded(canvas.latent, scene.model, measures.size, wraps=canvas.wraps)
+        )
         padded = _padded(image, info)
         regions = Regions(stage, info, measures.size, measures.overlap, *padded.shape[:2])
         pixels = yield from pasted(Passages(run, scene.model, keeper, Steering(scene, size_of(image)), regions), padded)
         drawn = Canvas(pixels=pixels[: image.shape[0], : image.shape[1]], mask=canvas.mask)
     keeper.finish()
     return drawn
-
-
-def seamless(denoise: Denoiser, info: ModelInfo, height: int, width: int) -> Denoiser:
-    """``denoise`` around the edges of a latent of ``height`` x ``width``: what it draws repeats without a seam.
-
-    Decode what comes out with ``decode_seamless``.
-    """
-    size = max(max(native) for native in info.native) // info.latent_scale
-    return tiled(denoise, tiling(height, width, size, size // 4, wraps=True))
-
-
-def decode_seamless(latent: Latent, model: Model) -> Image:
-    """The picture of a latent that repeats: the decoder, too, sees around the edges."""
-    return _decoded(latent, model, measures_of(Tiles(), model.info), wraps=True)
 
 
 def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Measures, keeper: Keeper) -> Asking[Canvas]:
@@ -97,12 +84,12 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Me
     sampler = prepared(run.recipe.sampling, run.levels, noise.churn)
     plan = _tiles(latent, _in_latent(model.info, measures), wraps=stage.wraps)
     steering = Steering(scene, Size(shown[1], shown[0]))
-    denoisers = tile_denoisers(run, model, plan, steering, wraps=stage.wraps)
+    denoisers = tile_denoisers(run.recipe, model, run.levels, plan, steering, wraps=stage.wraps)
     ask = keeping(side_by_side(denoisers), keeper, len(plan.places), _turns(run, model))
     denoise = tiled_in_groups(ask, plan, BATCHES * model.info.rows)
     start = run.levels[0].alpha * latent + noise.start
     drawn = finite((yield from trajectory(sampler.sampler, denoise, start, sampler.levels, noise.step, lift=sampler.lift)))
-    pixels = _decoded(drawn, model, measures, wraps=stage.wraps)
+    pixels = decoded(drawn, model, measures.size, wraps=stage.wraps)
     height, width = shown
     fits = pixels.shape[:2] == shown
     return Canvas(pixels=pixels[:height, :width], latent=drawn if fits else None, mask=canvas.mask)
@@ -126,22 +113,6 @@ def _turns(run: Pass, model: Model) -> int | None:
     return turns
 
 
-def tile_denoisers(run: Pass, model: Model, plan: Tiling, steering: Steering, *, wraps: bool) -> Callable[[int], Denoiser]:
-    """The denoiser of each tile of a plan, by its number: the same for all but for what of the control pictures lies there."""
-    if not steering:
-        alike = denoiser_of(run.recipe, model, run.levels)
-        return lambda _: alike
-    places, scale = plan.places, model.info.latent_scale
-
-    @cache
-    def of_tile(number: int) -> Denoiser:
-        row, column = places[number]
-        box = Box(*(side * scale for side in (column.start, row.start, column.stop, row.stop)))
-        return denoiser_of(run.recipe, model, run.levels, steering.over(box, wraps=wraps))
-
-    return of_tile
-
-
 def _latent(stage: Tiles, canvas: Canvas, model: Model, measures: Measures) -> tuple[Latent, tuple[int, int]]:
     """The latent that is drawn again, and the size in px (height, width) of what is to be seen of it."""
     info = model.info
@@ -156,9 +127,7 @@ def _latent(stage: Tiles, canvas: Canvas, model: Model, measures: Measures) -> t
             f"a seamless picture must have sides that are multiples of {info.size_multiple} px with model '{info.name}';"
             f" this one has {image.shape[1]} x {image.shape[0]}."
         )
-    scale, codec = info.latent_scale, _codec(info, measures)
-    plan = tiling(padded.shape[0] // scale, padded.shape[1] // scale, *codec, wraps=stage.wraps)
-    return encode_tiles(padded, model, plan), image.shape[:2]
+    return encoded(padded, model, measures.size, wraps=stage.wraps), image.shape[:2]
 
 
 def _tiles(latent: Latent, measures: Measures, *, wraps: bool) -> Tiling:
@@ -168,16 +137,6 @@ def _tiles(latent: Latent, measures: Measures, *, wraps: bool) -> Tiling:
 
 def _in_latent(info: ModelInfo, measures: Measures) -> Measures:
     return Measures(measures.size // info.latent_scale, measures.overlap // info.latent_scale)
-
-
-def _codec(info: ModelInfo, measures: Measures) -> Measures:
-    """Side and overlap, in latent pixels, of the tiles that are encoded and decoded: larger where the model can."""
-    size = min(2 * measures.size, info.size_max // info.size_multiple * info.size_multiple) // info.latent_scale
-    return Measures(size, size // 4)
-
-
-def _decoded(latent: Latent, model: Model, measures: Measures, *, wraps: bool = False) -> Image:
-    return decode_tiles(latent, model, _tiles(latent, _codec(model.info, measures), wraps=wraps))
 
 
 def _padded(image: Image, info: ModelInfo) -> Image:
