@@ -20,7 +20,9 @@ from aldente.studio.workbench import open_workbench
 def command(
     pictures: Annotated[list[str], typer.Argument(help="Pictures: files, or ids from 'aldente history'.")],
     by: Annotated[float | None, typer.Option("--by", help="How many times larger. [default: 4]")] = None,
-    tiles: Annotated[bool, typer.Option("--tiles", help="Draw the enlarged picture again in tiles (see --tile-...).")] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Draw the enlarged picture again in tiles; see --tile-denoise.")
+    ] = False,
     prompt: Annotated[str, typer.Option("--prompt", help="What the tiles show.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the PNG files.")] = Path("out"),
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,

@@ -25,6 +25,12 @@ NO_UPSCALER = "none"
 DRAWS_FROM_PICTURE = frozenset({"redraw", "resize", "refine", "tiles"})
 """The stages any of which gives a picture to start from something to do."""
 
+SMALL_PX = 128
+"""A model of a smaller size than this knows whole things only, and draws one into every tile that it may change much."""
+
+MILD = 0.1
+"""The strength at which it adds grain and nothing else: from 0.3 on there are scraps of things, as measured with pastina."""
+
 RANDOM = frozenset({"random", "-1"})
 
 
@@ -62,6 +68,8 @@ def resolve(
     said = with_source(bench, said, model.info)
     if model.info.upscaler is not None and any(find_parameter(name).stage == "resize" for name in said):
         said.setdefault("upscaler", model.info.upscaler)
+    if not any(isinstance(stage, Tiles) for stage in recipe.stages):
+        said = with_mild_tiles(said, model.info)
     recipe = checked(set_parameters(recipe, {name: value for name, value in said.items() if value != NO_UPSCALER}))
     check_size(recipe, model.info)
     return enlarged(recipe, model.info) if finished and said.get("upscaler") != NO_UPSCALER else recipe
@@ -91,6 +99,13 @@ def with_source(bench: Workbench, said: Mapping[str, Scalar], info: ModelInfo) -
         filled["width"], filled["height"] = size_for(picture, info) if "redraw" in stages else picture.shape[1::-1]
         filled.setdefault("fit", "crop")
     return filled
+
+
+def with_mild_tiles(said: Mapping[str, Scalar], info: ModelInfo) -> dict[str, Scalar]:
+    """The settings with a strength for tiles, where none is given and each tile of the model is a whole picture."""
+    tiled = any(find_parameter(name).stage == "tiles" for name in said)
+    small = max(max(native) for native in info.native) < SMALL_PX
+    return {"tile_denoise": MILD, **said} if tiled and small else dict(said)
 
 
 def enlarged(recipe: Recipe, info: ModelInfo) -> Recipe:
