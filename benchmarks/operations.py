@@ -18,8 +18,8 @@ SIDE = 16
 
 
 def feed_of(session: Any, rows: int) -> dict[str, np.ndarray]:
-    """Inputs of the shapes that ``session`` declares, at ``rows`` rows of the native size."""
-    sizes = {"b": rows, "h": SIDE, "w": SIDE}
+    """Inputs of the shapes that ``session`` declares, at ``rows`` rows of the native size, without hints."""
+    sizes = {"b": rows, "h": SIDE, "w": SIDE, "hinted": 1, "cells": 1, "fine_cells": 1}
     rng = np.random.default_rng(0)
     fed = {}
     for given in session.get_inputs():
