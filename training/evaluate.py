@@ -70,7 +70,7 @@ class Judge:
         return (likeness > right[:, None]).sum(axis=1)
 
 
-def evaluate(config: Config, work: Path, weights: Path, seed: int, limit: int = 120) -> str:
+def evaluate(config: Config, work: Path, weights: Path, seed: int, limit: int = 600) -> str:
     """The table of scores by kind of prompt, at most ``limit`` prompts each; fetches the pictures if need be."""
     if not (work / "pictures.npy").exists():
         pictures.build(config, work)

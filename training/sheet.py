@@ -43,7 +43,7 @@ def draw_sheet(work: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(work / "sheet.png")
 
 
-def draw(model: Pastina, prompts: Sequence[str], *, seed: int, steps: int = 20, scale: float = 4.5) -> list[np.ndarray]:
+def draw(model: Pastina, prompts: Sequence[str], *, seed: int, steps: int = 20, scale: float = 3.0) -> list[np.ndarray]:
     """A picture of each prompt: DPM++ 2M over Karras levels under CFG [Lu 2022b, Alg. 2; Karras 2022, Eq. 5]."""
     count = len(prompts)
     conditions = [model.encode(((prompt, 1.0),)) for prompt in prompts] + [model.encode((("", 1.0),))] * count

@@ -92,7 +92,7 @@ LINES = [
     (("history", "--sampler", "eluer"), "did you mean 'euler'"),
     (("history", "--limit", "0"), "limit"),
     (("history", "--before", "0123abcd"), "no picture has an id"),
-    (("history", "--failed", "--prompt", "cat"), "--failed lists every failure: leave out --prompt"),
+    (("history", "--failed", "--prompt", "cat"), "--failed lists every failure that stands"),
     (("presets", "nosuch"), "preset 'nosuch' is not known"),
     (("presets", "--add", "garbage"), "the presets cannot be read"),
     (("presets", "--add", "missing.toml"), "missing.toml: cannot be read"),

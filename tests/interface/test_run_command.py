@@ -131,6 +131,6 @@ def test_dynamic_prompts_on_the_command_line(commands):
 
 
 def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(tmp_path):
-    tally = trial(Place(folder=tmp_path), pictures=30, kills=5, steps=2, batch=8, seed=2)
+    tally = trial(Place(folder=tmp_path), pictures=30, kills=5, steps=12, batch=8, seed=2)
     assert tally.fine, tally
     assert tally.kills > 0

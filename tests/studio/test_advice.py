@@ -69,8 +69,8 @@ def test_another_goal_is_read_off_the_same_curves(measured, recogniser):
     bench, study = measured
     draft = advise(bench, own(bench, "a doughnut"), [], goal="draft", recogniser=recogniser)
     assert draft.pick.preset == "pastina-food-production for draft"
-    assert draft.price.calls < study.result.choice.calls
-    assert draft.recipe.sampling.steps < study.result.choice.steps
+    assert draft.price.calls <= study.result.choice.calls
+    assert draft.recipe.sampling.steps <= study.result.choice.steps
 
 
 def test_other_content_is_told_to_be_other(measured, recogniser):

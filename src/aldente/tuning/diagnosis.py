@@ -124,7 +124,8 @@ def _unsettled(sampling: Sampling, redraws: Redraws, trust: float) -> Finding | 
     info, steps = find_sampler(sampling.sampler), sampling.steps
     jnd, other_jnd = (max(0.5, jpeg_rmse(image)) for image in (redraws.more, redraws.other_more))
     apart, other_apart = rmse(redraws.sane, redraws.more) / jnd, rmse(redraws.other, redraws.other_more) / other_jnd
-    limit = APART_NOISY if info.stochastic and info.converges else APART
+    # What never settles needs less to prove it: it is known of the sampler beforehand.
+    limit = APART / 2 if not info.converges else APART_NOISY if info.stochastic else APART
     if apart <= limit:
         return None
     title = combined_title(f"{sampling.sampler} {sampling.schedule}")

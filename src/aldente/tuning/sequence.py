@@ -60,7 +60,8 @@ def sequence_bounds(values: Sequence[float], *, floor: float, ceiling: float, al
     shares = np.clip((np.asarray(values, dtype=np.float64) - floor) / width, 0.0, 1.0)
     high = floor + width * _upper(shares, alpha_high)
     low = ceiling - width * _upper(1.0 - shares, alpha_low)
-    return Bounds(math.fsum(values) / len(values), low, high, len(values), "betting")
+    # Both may refute what the other leaves, as seldom as either errs: then nothing is left between them.
+    return Bounds(math.fsum(values) / len(values), min(low, high), high, len(values), "betting")
 
 
 def _upper(shares: Floats, alpha: float) -> float:
