@@ -37,9 +37,8 @@ def run() -> None:
     for name, row in rows.items():
         guide, tuned = row["folklore"], row["tuned"]
         print(f"  {name}: {guide['what']}: {guide['calls']:.0f} calls, loss {guide['loss']:.2f}, flawed {guide['flawed']:.0%}")
-        print(
-            f"    tuned: {tuned['what']}: {tuned['calls']:.0f} calls, at most {tuned['at_most']:.2f} of {row['tolerance']:.2f} JND"
-        )
+        within = f"at most {tuned['at_most']:.2f} of {row['tolerance']:.2f} JND"
+        print(f"    tuned: {tuned['what']}: {tuned['calls']:.0f} calls, {within}")
         print(f"    the guide's costs {row['ratio']:.2f} times as much")
     print(f"written: {save('folklore', {'workflows': rows, 'guidance': taste})}")
     matrix(rows)

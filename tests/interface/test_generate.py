@@ -48,7 +48,8 @@ def test_a_picture_stays_as_large_as_it_is_drawn_where_that_is_asked(commands):
 def test_a_picture_is_drawn_again_from_a_file_and_enlarged_by_its_verb(commands):
     commands.ok(*QUICK, "--seed", 42, "--upscaler", "none", "--out", "first")
     (source,) = files(Path("first"))
-    done = commands.ok(*QUICK, "--seed", 1, "--image", source, "--denoise", 0.5, "--upscaler", "none", "--out", "again", "--json")
+    again = ("--image", source, "--denoise", 0.5, "--upscaler", "none", "--out", "again", "--json")
+    done = commands.ok(*QUICK, "--seed", 1, *again)
     (redrawn,) = done.json
     assert [stage["kind"] for stage in redrawn["recipe"]["stages"]] == ["source", "redraw"]
     assert read_image(Path(redrawn["file"])).shape == (64, 64, 3)

@@ -45,7 +45,8 @@ def test_a_grid_leaves_sheets_cells_a_page_and_its_reading(commands):
 
 def test_a_cell_is_the_picture_that_generate_draws(commands):
     facts = commands.ok(*QUICK, "-x", "cfg=2,4", "--json").json
-    alone = commands.ok("generate", PROMPT, "--steps", 2, "--seed", 1, "--cfg", 4, "--upscaler", "none", "--again", "--json").json[0]
+    line = ("generate", PROMPT, "--steps", 2, "--seed", 1, "--cfg", 4, "--upscaler", "none", "--again", "--json")
+    alone = commands.ok(*line).json[0]
     cell = next(path for path in (folder_of(facts) / "cells").iterdir() if read_png(path).recipe.sampling.guidance.scale == 4)
     np.testing.assert_array_equal(read_image(cell), read_image(Path(alone["file"])))
 

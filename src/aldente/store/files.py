@@ -20,7 +20,7 @@ THUMBNAILS = "thumbnails"
 ABANDONED_SECONDS = 86_400.0
 
 WRITERS = 8
-"""Threads that wait for the disk at once: the file system settles several files in one go (twice as many a second as with 4)."""
+"""Threads that wait for the disk at once: the file system settles several files in one go (8: twice as fast as 4)."""
 
 
 class StoredFile(NamedTuple):

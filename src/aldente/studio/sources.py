@@ -77,7 +77,7 @@ def picture_of(content: bytes, name: str = "the picture") -> Image:
 
 
 def size_for(image: Image, info: ModelInfo) -> tuple[int, int]:
-    """The width and height at which a model draws a picture like this one: its own where it can, else as much as its own area."""
+    """The width and height at which a model draws such a picture: its own where it can, else as much as its native area."""
     height, width = image.shape[:2]
     scale = 1.0
     if not all(info.size_min <= side <= info.size_max for side in (width, height)):

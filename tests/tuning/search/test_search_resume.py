@@ -139,5 +139,5 @@ def test_its_preset_names_its_proof_and_its_page_says_what_was_found(whole):
     assert pick.title in page
     assert "On pictures it was not chosen by" in page
     assert page.count("<svg") >= 1
-    assert "src=\"http" not in page
-    assert "href=\"http" not in page.replace("href=\"http://www.w3.org", "")
+    assert 'src="http' not in page
+    assert 'href="http' not in page.replace('href="http://www.w3.org', "")
