@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -75,11 +76,15 @@ class Commands:
         return [*words, *stored]
 
     def start(self, *line: object) -> subprocess.Popen[str]:
-        """The line as a process of its own."""
+        """The line as a process of its own, which hears Ctrl-C even where the tests themselves run in the background."""
         words = [sys.executable, "-m", "aldente.interface.cli", *self.words(line)]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         pipe = subprocess.PIPE
-        return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=self.place, env=environment)
+        heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=self.place, env=environment)
+        finally:
+            signal.signal(signal.SIGINT, heard)
 
 
 @pytest.fixture(scope="session")

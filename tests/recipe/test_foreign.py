@@ -104,6 +104,58 @@ def test_invokeai_and_swarmui_are_read():
         "a hat", 8, 6.5, "dpmpp_2m", "karras", "flux")  # fmt: skip
 
 
+def sampler(key, latent, **inputs):
+    """A KSampler of the usual wiring, over the latent of a node."""
+    wired = {"model": ["4", 0], "positive": ["6", 0], "negative": ["6", 0], "latent_image": [latent, 0]}
+    plain = {"seed": 1, "steps": 8, "cfg": 2, "sampler_name": "euler", "scheduler": "karras", "denoise": 1}
+    return {key: {"class_type": "KSampler", "inputs": plain | wired | inputs}}
+
+
+def test_a_picture_to_start_from_and_a_batch_are_named():
+    common = {"4": CHECKPOINT, "6": text("a"), "8": DECODE, "9": SAVE}
+    loaded = {"10": {"class_type": "LoadImage", "inputs": {"image": "in.png"}},
+              "11": {"class_type": "VAEEncode", "inputs": {"pixels": ["10", 0]}}}  # fmt: skip
+    _, unmapped = recipe_from_graph(common | loaded | sampler("3", "11", denoise=0.6))
+    assert (unmapped["source picture"], unmapped["denoise"]) == ("in.png", "0.6")
+    four = {"5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 4}}}
+    recipe, unmapped = recipe_from_graph(common | four | sampler("3", "5"))
+    assert (said(recipe, "width"), unmapped) == ((64,), {"batch_size": "4"})
+
+
+def test_a_second_pass_after_a_model_that_enlarges_to_a_size():
+    graph = {"4": CHECKPOINT, "5": EMPTY, "6": text("a"), "9": SAVE, **sampler("3", "5"), **sampler("13", "12", denoise=0.4),
+             "8": {"class_type": "VAEDecode", "inputs": {"samples": ["13", 0]}},
+             "14": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0]}},
+             "15": {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "4x.pth"}},
+             "16": {"class_type": "ImageUpscaleWithModel", "inputs": {"upscale_model": ["15", 0], "image": ["14", 0]}},
+             "17": {"class_type": "ImageScale", "inputs": {"image": ["16", 0], "width": 1280, "height": 768}},
+             "12": {"class_type": "VAEEncode", "inputs": {"pixels": ["17", 0]}},
+             "18": {"class_type": "CLIPSetLastLayer", "inputs": {"stop_at_clip_layer": -2, "clip": ["4", 1]}}}  # fmt: skip
+    recipe, unmapped = recipe_from_graph(graph)
+    assert said(recipe, "upscale_width", "upscale_height", "hires_denoise", "clip_skip") == (1280, 768, 0.4, 2)
+    assert unmapped["upscale model"] == "4x.pth"
+
+
+def test_muted_nodes_loose_links_and_circles_do_no_harm():
+    circle = {"class_type": "INTConstant", "inputs": {"value": ["30", 0]}}
+    recipe, _ = recipe_from_graph({"4": CHECKPOINT, "5": EMPTY, "6": text("a"), "8": DECODE, "9": SAVE, "30": circle,
+                                   **sampler("3", "5", seed=["30", 0])})  # fmt: skip
+    assert said(recipe, "seed", "steps") == (0, 8)
+    nodes = [{"id": 3, "type": "KSampler", "widgets_values": [7, "fixed", 5, 2, "euler", "karras", 1],
+              "inputs": [{"name": "model", "link": 99}, "loose"]},
+             {"id": 4, "type": "KSampler", "mode": 4}, "no node"]  # fmt: skip
+    assert said(recipe_from_graph({"nodes": nodes, "links": []})[0], "seed", "steps") == (7, 5)
+    with pytest.raises(UserError, match="must be an object of nodes"):
+        recipe_from_graph(3)
+
+
+def test_invokeai_s_clip_skip_is_read_and_a_text_without_end_refused():
+    invoke = read_foreign({"invokeai_metadata": json.dumps({"positive_prompt": "a boat", "clip_skip": 2})})
+    assert said(invoke.recipe, "clip_skip", "prompt") == (2, "a boat")
+    with pytest.raises(UserError, match="is longer than"):
+        read_foreign({"prompt": "{" + " " * 50_000_000})
+
+
 @pytest.mark.parametrize(
     ("texts", "why"),
     [
