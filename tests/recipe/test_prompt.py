@@ -240,6 +240,7 @@ def near(these, those):
     [
         ("16:9 a | b (red:1.3)", "16:9 a | b (red:1.3)"),
         ("[cat:dog:0.5] x", "[(cat:1.0)::0.5][(dog:1.0):0.5] x"),
+        ("[a|b] cow", "[(a:1.0)|][|(b:1.0)] cow"),
         ("a :1.2 AND b", "a :1.2 AND b :1.0"),
         (" BREAK x", " BREAK x"),
         ("one BREAK two <lora:x:0.5:0.7>", "one BREAK two <lora:x:0.5:0.7>"),
