@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from aldente.store.asking import Asked, Condition, ask
+from aldente.store.asked import Asked, Condition
+from aldente.store.asking import ask
 from aldente.store.query import Compare, Either, Every, Except, Part, Query
 
 FEW = 20_000
