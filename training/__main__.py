@@ -17,6 +17,8 @@ from training.check_scorer import check_scorer
 from training.config import read_config
 from training.evaluate import evaluate
 from training.evaluate_control import evaluate_control
+from training.evaluate_memory import evaluate_memory
+from training.evaluate_sizes import evaluate_sizes
 from training.speed import measure
 from training.weights import export
 
@@ -92,6 +94,8 @@ def main(
         print(f"export: {export(folder, weights)}")
     if stage is Stage.EVALUATE:
         print(evaluate(plan, folder, weights, seed))
+        print(evaluate_memory(plan, folder, weights, seed))
+        print(evaluate_sizes(plan, folder, weights, seed))
         print(evaluate_control(plan, folder, weights, seed))
         print(check_enlarger(plan, folder, weights))
         print(check_scorer(plan, folder, weights, seed))

@@ -79,6 +79,7 @@ def evaluate(config: Config, work: Path, weights: Path, seed: int, limit: int = 
     chance = random.Random(seed)
     asked_of = questions(config, index)
     chosen = {kind: chance.sample(asked, min(limit, len(asked))) for kind, asked in asked_of.items() if asked}
+    chosen["training caption"] = asked_of["training caption"]
     rows: list[Score] = []
     for kind, asked in chosen.items():
         rows += [_score(model, judge, kind, asked, seed), _ceiling(model, judge, pixels, asked)]

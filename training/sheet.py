@@ -43,20 +43,28 @@ def draw_sheet(work: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(work / "sheet.png")
 
 
-def draw(model: Pastina, prompts: Sequence[str], *, seed: int, steps: int = 20, scale: float = 3.0) -> list[np.ndarray]:
-    """A picture of each prompt: DPM++ 2M over Karras levels under CFG [Lu 2022b, Alg. 2; Karras 2022, Eq. 5]."""
+STEPS = 20
+
+
+def draw(
+    model: Pastina, prompts: Sequence[str], *, seed: int, scale: float = 3.0, size: tuple[int, int] | None = None
+) -> list[np.ndarray]:
+    """A picture of each prompt, of ``size`` (height, width) or the native one: DPM++ 2M over Karras levels under CFG.
+
+    Source: [Lu 2022b, Alg. 2; Karras 2022, Eq. 5].
+    """
     count = len(prompts)
     conditions = [model.encode(((prompt, 1.0),)) for prompt in prompts] + [model.encode((("", 1.0),))] * count
-    ramp = np.linspace(SIGMA_MAX ** (1 / 7), SIGMA_MIN ** (1 / 7), steps) ** 7
-    side = model.info.native[0][0] // model.info.latent_scale
-    x = np.random.default_rng(seed).standard_normal((count, model.info.latent_channels, side, side)).astype(np.float32)
-    x, last, width = x * ramp[0], None, 1.0
+    ramp = np.linspace(SIGMA_MAX ** (1 / 7), SIGMA_MIN ** (1 / 7), STEPS) ** 7
+    height, width = (side // model.info.latent_scale for side in size or model.info.native[0])
+    x = np.random.default_rng(seed).standard_normal((count, model.info.latent_channels, height, width)).astype(np.float32)
+    x, last, before = x * ramp[0], None, 1.0
     for sigma, target in zip(ramp, [*ramp[1:], 0.0], strict=True):
         clean = model.estimate(np.concatenate([x, x]), [exploding(float(sigma))] * 2 * count, conditions)
         guided = clean[count:] + scale * (clean[:count] - clean[count:])
         if target == 0.0:
             return model.decode(guided)
         step = math.log(sigma / target)
-        slope = guided if last is None else guided + (guided - last) * (step / (2 * width))
-        x, last, width = target / sigma * x - math.expm1(-step) * slope, guided, step
+        slope = guided if last is None else guided + (guided - last) * (step / (2 * before))
+        x, last, before = target / sigma * x - math.expm1(-step) * slope, guided, step
     raise AssertionError("the levels end at zero")
