@@ -1,0 +1,342 @@
+"""Tiny checkpoints of each architecture, with random weights that are the same in every run, in diffusers' folder layout.
+
+``build(kind, folder)`` writes one and returns its folder; ``KINDS`` names them. They have the parts, the wiring and the
+schedulers of the released models, and widths of 8 to 64, so that a picture of 64 px takes milliseconds. As a program::
+
+    python tests/models/diffusers/tiny.py sdxl /tmp/tiny-sdxl
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    PNDMScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+    T2IAdapter,
+    UNet2DConditionModel,
+)
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
+
+WORDS = ("a", "red", "apple", "house", "green", "big", "owl", "on", "the", "of", "with", "picture")
+"""What the tokenizers know as whole words; all else they spell."""
+
+STABLE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+"""The noise on which Stable Diffusion was trained."""
+
+SDXL_TIME = 8
+"""The width of each of SDXL's size conditions here."""
+
+
+def build(kind: str, folder: Path | str) -> Path:
+    """Write the checkpoint ``kind`` into ``folder`` and return it; one that is there is left as it is."""
+    place = Path(folder)
+    if not place.exists():
+        KINDS[kind]().save_pretrained(place)
+    return place
+
+
+def clip_tokenizer(pad: str = "<|endoftext|>") -> CLIPTokenizer:
+    """CLIP's tokenizer with a small vocabulary: every byte, alone and at the end of a word, and ``WORDS``."""
+    letters = _byte_letters()
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
+    merges: list[tuple[str, str]] = []
+    for word in WORDS:
+        left = word[0] if len(word) > 1 else None
+        for index, letter in enumerate(word[1:], 1):
+            right = f"{letter}</w>" if index == len(word) - 1 else letter
+            if (left, right) not in merges:
+                merges.append((str(left), right))
+            left = f"{left}{right}"
+    tokens += list(dict.fromkeys(left + right for left, right in merges))
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    if pad not in tokens:
+        # SD 2 and SDXL's second encoder pad with '!', which is a byte and so known already.
+        raise ValueError(f"'{pad}' is no token")
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=pad, model_max_length=77)
+
+
+def t5_tokenizer() -> T5Tokenizer:
+    """T5's tokenizer with a small vocabulary: whole ``WORDS``, and letters for all else."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
+    pieces += [(f"\u2581{word}", -1.0) for word in WORDS if len(word) > 1]
+    pieces += [(chr(code), -5.0) for code in range(33, 127)]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+
+
+def clip(width: int, *, layers: int = 3, projection: int | None = None, seed: int = 1, pad: str = "<|endoftext|>") -> Any:
+    """A CLIP text encoder; with a ``projection`` its pooled state is projected, as in SDXL and SD 3."""
+    tokenizer = clip_tokenizer(pad)
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        projection_dim=projection or width,
+        hidden_act="gelu" if projection else "quick_gelu",
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return _seeded(seed, lambda: (CLIPTextModelWithProjection if projection else CLIPTextModel)(config), spread=8.0)
+
+
+def t5(width: int = 32) -> T5EncoderModel:
+    """A T5 text encoder."""
+    config = T5Config(
+        vocab_size=len(t5_tokenizer()), d_model=width, d_kv=8, d_ff=2 * width, num_layers=2, num_heads=4,
+        feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False, dropout_rate=0.0,
+    )  # fmt: skip
+    return _seeded(3, lambda: T5EncoderModel(config))
+
+
+def vae(
+    channels: int = 4, *, scaling: float = 0.18215, shift: float | None = None, force_upcast: bool = False
+) -> AutoencoderKL:
+    """An autoencoder that makes pictures eight times smaller."""
+    post = shift is None
+    return _seeded(
+        4,
+        lambda: AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(8, 8, 16, 16),
+            layers_per_block=1,
+            latent_channels=channels,
+            norm_num_groups=4,
+            sample_size=64,
+            scaling_factor=scaling,
+            shift_factor=shift,
+            use_quant_conv=post,
+            use_post_quant_conv=post,
+            force_upcast=force_upcast,
+        ),
+    )
+
+
+def unet(
+    context: int, *, channels: int = 4, linear: bool = False, heads: int | tuple[int, ...] = 2, xl: int | None = None,
+    ids: int = 6, seed: int = 5,
+) -> UNet2DConditionModel:  # fmt: skip
+    """The network of SD 1 and 2, and with ``xl`` (the width of the pooled text) that of SDXL, which has one level less."""
+    down, up = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
+    widths: tuple[int, ...] = (8, 16, 16, 16)
+    more: dict[str, Any] = {}
+    if xl is not None:
+        down, up = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",)
+        widths = (8, 16, 16)
+        more = {
+            "transformer_layers_per_block": (1, 1, 2),
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": SDXL_TIME,
+            "projection_class_embeddings_input_dim": ids * SDXL_TIME + xl,
+        }
+    return _seeded(
+        seed,
+        lambda: UNet2DConditionModel(
+            sample_size=8, in_channels=channels, out_channels=4, down_block_types=down, up_block_types=up,
+            block_out_channels=widths, layers_per_block=1, norm_num_groups=4, cross_attention_dim=context,
+            attention_head_dim=heads, use_linear_projection=linear, **more,
+        ),
+        attention=4.0,
+    )  # fmt: skip
+
+
+def sd1(*, channels: int = 4) -> Any:
+    """Stable Diffusion 1: one CLIP, predicts the noise; of nine channels it fills masks."""
+    pipeline = StableDiffusionPipeline if channels == 4 else StableDiffusionInpaintPipeline
+    return pipeline(
+        vae=vae(),
+        text_encoder=clip(32),
+        tokenizer=clip_tokenizer(),
+        unet=unet(32, channels=channels),
+        scheduler=PNDMScheduler(**STABLE, steps_offset=1, skip_prk_steps=True, set_alpha_to_one=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def sd2(*, zero_snr: bool = False) -> StableDiffusionPipeline:
+    """Stable Diffusion 2: another CLIP, linear projections, predicts v; with ``zero_snr`` it begins with nothing but noise."""
+    spacing = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero_snr else {}
+    return StableDiffusionPipeline(
+        vae=vae(),
+        text_encoder=clip(32, seed=11, pad="!"),
+        tokenizer=clip_tokenizer("!"),
+        unet=unet(32, linear=True, heads=(2, 4, 4, 4), seed=12),
+        scheduler=DDIMScheduler(
+            **STABLE, prediction_type="v_prediction", steps_offset=1, clip_sample=False, set_alpha_to_one=False, **spacing
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def sdxl() -> StableDiffusionXLPipeline:
+    """SDXL: two CLIPs, sizes and crops as conditions."""
+    return StableDiffusionXLPipeline(
+        vae=vae(scaling=0.13025, force_upcast=True),
+        text_encoder=clip(32),
+        text_encoder_2=clip(32, projection=32, seed=2, pad="!"),
+        tokenizer=clip_tokenizer(),
+        tokenizer_2=clip_tokenizer("!"),
+        unet=unet(64, linear=True, heads=(1, 2, 2), xl=32),
+        scheduler=EulerDiscreteScheduler(**STABLE, steps_offset=1, timestep_spacing="leading"),
+    )
+
+
+def sdxl_refiner() -> StableDiffusionXLImg2ImgPipeline:
+    """SDXL's refiner: the second CLIP alone, and an aesthetic score as a condition."""
+    return StableDiffusionXLImg2ImgPipeline(
+        vae=vae(scaling=0.13025, force_upcast=True),
+        text_encoder=None,
+        text_encoder_2=clip(32, projection=32, seed=2, pad="!"),
+        tokenizer=None,
+        tokenizer_2=clip_tokenizer("!"),
+        unet=unet(32, linear=True, heads=(1, 2, 2), xl=32, ids=5, seed=21),
+        scheduler=EulerDiscreteScheduler(**STABLE, steps_offset=1, timestep_spacing="leading"),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+    )
+
+
+def sd3() -> StableDiffusion3Pipeline:
+    """Stable Diffusion 3: two CLIPs and T5, a transformer, rectified flow shifted by 3."""
+    return StableDiffusion3Pipeline(
+        transformer=_seeded(
+            31,
+            lambda: SD3Transformer2DModel(
+                sample_size=8, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=8, num_attention_heads=4,
+                joint_attention_dim=96, caption_projection_dim=32, pooled_projection_dim=64, out_channels=16,
+                pos_embed_max_size=24, qk_norm="rms_norm",
+            ),
+            attention=4.0,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=3.0),
+        vae=vae(16, scaling=1.5305, shift=0.0609),
+        text_encoder=clip(32, projection=32, seed=1),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=clip(32, projection=32, seed=2, pad="!"),
+        tokenizer_2=clip_tokenizer("!"),
+        text_encoder_3=t5(96),
+        tokenizer_3=t5_tokenizer(),
+    )  # fmt: skip
+
+
+def flux(*, dev: bool) -> FluxPipeline:
+    """FLUX: CLIP and T5, latents in patches of two by two; ``dev`` takes its guidance as a condition and shifts by size."""
+    dynamic = {"shift": 3.0, "use_dynamic_shifting": True} if dev else {"shift": 1.0, "use_dynamic_shifting": False}
+    return FluxPipeline(
+        transformer=_seeded(
+            41 if dev else 42,
+            lambda: FluxTransformer2DModel(
+                patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+                joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=dev, axes_dims_rope=(4, 4, 8),
+            ),
+            attention=4.0,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, base_shift=0.5, max_shift=1.15, **dynamic),
+        vae=vae(16, scaling=0.3611, shift=0.1159),
+        text_encoder=clip(32),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=t5(32),
+        tokenizer_2=t5_tokenizer(),
+    )  # fmt: skip
+
+
+def controlnet(base: Callable[[], Any], seed: int) -> ControlNetModel:
+    """A ControlNet for a network; what it adds, which training begins at nothing, is given random weights too."""
+
+    def made() -> ControlNetModel:
+        net = ControlNetModel.from_unet(base().unet, conditioning_channels=3)
+        for part in (net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
+            for weights in part.parameters():
+                torch.nn.init.normal_(weights, std=0.2)
+        return net
+
+    return _seeded(seed, made)
+
+
+def t2i_adapter(*, xl: bool) -> T2IAdapter:
+    """A T2I-Adapter for SD 1, or for SDXL, whose levels are one fewer."""
+    seed, factor, form = (62, 16, "full_adapter_xl") if xl else (61, 8, "full_adapter")
+    return _seeded(
+        seed,
+        lambda: T2IAdapter(channels=[8, 16, 16, 16], num_res_blocks=1, downscale_factor=factor, adapter_type=form),
+    )
+
+
+KINDS: Mapping[str, Callable[[], Any]] = {
+    "sd1": sd1,
+    "sd1-inpaint": lambda: sd1(channels=9),
+    "sd2-v": sd2,
+    "sd2-zero-snr": lambda: sd2(zero_snr=True),
+    "sdxl": sdxl,
+    "sdxl-refiner": sdxl_refiner,
+    "sd3": sd3,
+    "flux-dev": lambda: flux(dev=True),
+    "flux-schnell": lambda: flux(dev=False),
+    "controlnet-sd1": lambda: controlnet(sd1, 51),
+    "controlnet-sd1-other": lambda: controlnet(sd1, 52),
+    "controlnet-sdxl": lambda: controlnet(sdxl, 53),
+    "t2i-sd1": lambda: t2i_adapter(xl=False),
+    "t2i-sdxl": lambda: t2i_adapter(xl=True),
+}
+"""Each kind of checkpoint, and what makes it."""
+
+
+def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attention: float = 1.0) -> Any:
+    """What ``make`` makes, its weights drawn from ``seed``; the world's random numbers are left as they were.
+
+    ``attention`` widens the weights by which a network listens to its prompt, ``spread`` all matrices: as they are drawn,
+    they would hardly matter.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = make().eval()
+    with torch.no_grad():
+        for name, weights in net.named_parameters():
+            if "attn2" in name or "add_" in name:
+                weights.mul_(attention)
+            if weights.ndim == 2:
+                weights.mul_(spread)
+    return net
+
+
+def _byte_letters() -> list[str]:
+    """The printable letter that stands for each byte in byte-level vocabularies, in CLIP's order."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [code for code in range(256) if code not in plain]
+    return [*map(chr, plain), *(chr(256 + index) for index in range(len(others)))]
+
+
+if __name__ == "__main__":
+    print(build(sys.argv[1], sys.argv[2]))
