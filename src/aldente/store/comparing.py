@@ -62,7 +62,7 @@ def _test(compare: Compare, asked: Asked) -> str:
 
 
 def worded(column: str, value: str, compare: Compare, asked: Asked) -> Condition:
-    """A comparison of a column that holds a word's known."""
+    """A comparison of a column that holds a word's number."""
     if compare.operator in ("=", ":"):
         known = asked.word(column, value)
         if known is None:
