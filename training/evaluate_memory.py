@@ -43,7 +43,7 @@ def evaluate_memory(config: Config, work: Path, weights: Path, seed: int, limit:
 
 
 def nearest(images: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each picture (n h w 3): the distance, root mean square of 255, to the nearest known one or its mirror image; its row."""
+    """The distance of each picture (n h w 3) to the nearest known one or its mirror image, root mean square of 255; its row."""
     flat = images.reshape(len(images), -1).astype(np.float32)
     squares = np.full((len(images), len(known)), np.inf, np.float32)
     for candidates in (known, known[:, :, ::-1]):
