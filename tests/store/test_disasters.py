@@ -39,34 +39,32 @@ def whole(store):
     return {record.id: record for record in records}
 
 
-def test_two_processes_write_at_once(tmp_path):
-    path = tmp_path / "a.sqlite"
+def test_two_processes_write_at_once(where):
     # They share a hundred pictures: these must be there once.
-    writers = [writer(path, 0, 200), writer(path, 100, 300)]
+    writers = [writer(where, 0, 200), writer(where, 100, 300)]
     printed = [process.communicate(timeout=120) for process in writers]
     assert [process.returncode for process in writers] == [0, 0], printed
-    with open_store(str(path)) as store:
+    with open_store(where) as store:
         records = whole(store)
     assert sorted(record.recipe.seed for record in records.values()) == list(range(300))
     assert {id_ for out, _ in printed for id_ in out.split()} == set(records)
 
 
-def test_threads_share_a_store(tmp_path):
+def test_threads_share_a_store(where):
     from concurrent.futures import ThreadPoolExecutor
 
-    with open_store(str(tmp_path / "a.sqlite")) as store:
+    with open_store(where) as store:
         with ThreadPoolExecutor(8) as pool:
             stored = list(pool.map(lambda seed: store.save(*drawn(recipe(seed % 40))), range(80)))
         assert len(whole(store)) == 40
         assert stored[:40] == stored[40:]
 
 
-def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path):
-    path = tmp_path / "a.sqlite"
+def test_a_killed_writer_loses_nothing_that_it_reported(where):
     reported: list[str] = []
     moments = random.Random(7)
     for attempt in range(5):
-        process = writer(path, attempt * 10_000, attempt * 10_000 + 10_000)
+        process = writer(where, attempt * 10_000, attempt * 10_000 + 10_000)
         reported.append(process.stdout.readline().strip())
         time.sleep(moments.uniform(0.0, 0.25))
         process.send_signal(signal.SIGKILL)
@@ -74,7 +72,7 @@ def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path):
         assert process.wait() == -signal.SIGKILL
         process.stderr.close()
         process.stdout.close()
-        with open_store(str(path)) as store:
+        with open_store(where) as store:
             records = whole(store)
         assert set(reported) <= set(records)
         # At most the picture of each kill was stored but not yet reported.
@@ -82,7 +80,7 @@ def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path):
         assert all(record.cost.stages and record.quality for record in records.values())
 
 
-def test_a_killed_batch_is_there_whole_or_not_at_all(tmp_path):
+def test_a_killed_batch_is_there_whole_or_not_at_all(where):
     code = """
 import sys
 from aldente.store import open_store
@@ -93,15 +91,14 @@ with open_store(sys.argv[1]) as store:
     for batch in batches:
         store.save_many(batch)
 """
-    path = tmp_path / "a.sqlite"
     for seconds in (0.03, 0.1):
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", code, where], stdout=subprocess.PIPE)
         process.stdout.readline()
         time.sleep(seconds)
         process.kill()
         process.wait()
         process.stdout.close()
-        with open_store(str(path)) as store:
+        with open_store(where) as store:
             assert len(whole(store)) % 50 == 0
 
 

@@ -1,10 +1,12 @@
 """Queries are read as they are meant, and what cannot be read is pointed at."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres_server import database
 
 from aldente.engine.errors import UserError
 from aldente.store import open_store
@@ -142,10 +144,13 @@ def answer(tree, record):
     return holds(*tree, record)
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shelf(request, tmp_path_factory):
     """A store with pictures that differ in many ways, and its records."""
-    with open_store(str(tmp_path_factory.mktemp("shelf") / "a.sqlite")) as store:
+    folder = tmp_path_factory.mktemp("shelf")
+    on_disk = nullcontext(str(folder / "a.sqlite"))
+    place = on_disk if request.param == "sqlite" else database(request.getfixturevalue("postgres"))
+    with place as where, open_store(where, folder=folder / "files") as store:
         seeds = [0, 1, 2, 3, 4, 2**63 - 1, 2**63, 2**64 - 1]
         for number, seed in enumerate(seeds):
             made = recipe(seed, steps=18 + number % 5)

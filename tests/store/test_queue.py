@@ -11,8 +11,8 @@ from aldente.store.queue import Progress, open_queue
 
 
 @pytest.fixture
-def queue(tmp_path):
-    with open_queue(str(tmp_path / "store.db")) as opened:
+def queue(where):
+    with open_queue(where) as opened:
         yield opened
 
 
@@ -103,9 +103,8 @@ def test_ids_are_given_by_their_beginning(queue):
             queue.job(wrong)
 
 
-def test_many_processes_take_each_job_once(tmp_path):
-    store = str(tmp_path / "store.db")
-    with open_queue(store) as queue:
+def test_many_processes_take_each_job_once(where):
+    with open_queue(where) as queue:
         for number in range(12):
             queue.add(str(number), {})
     code = """
@@ -115,15 +114,14 @@ with open_queue(sys.argv[1]) as queue:
     while (job := queue.claim(sys.argv[2])) is not None:
         print(job.name)
 """
-    run = [subprocess.Popen([sys.executable, "-c", code, store, str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)]
+    run = [subprocess.Popen([sys.executable, "-c", code, where, str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)]
     taken = [name for process in run for name in process.communicate(timeout=120)[0].split()]
     assert sorted(taken, key=int) == [str(number) for number in range(12)]
 
 
-def test_the_queue_is_in_the_store(tmp_path):
-    path = str(tmp_path / "store.db")
-    with open_store(path) as store, open_queue(path) as queue:
+def test_the_queue_is_in_the_store(where):
+    with open_store(where) as store, open_queue(where) as queue:
         queue.add("a", {})
         assert store.history() == []
-    with open_queue(path) as queue:
+    with open_queue(where) as queue:
         assert names(queue) == ["a"]
