@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aldente.interface.console import emit, progress, say, tell
+from aldente.interface.forms import FormatOption, OutOption, QualityOption, written
 from aldente.interface.options import Settings, recipe_options
 from aldente.recipe.recipe import Recipe
 from aldente.studio.drawing import Drawn, Order, draw
-from aldente.studio.files import file_name, folder, write
+from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
+from aldente.studio.forms import form_of
 from aldente.studio.request import is_random, resolve, series
-from aldente.studio.workbench import open_workbench
+from aldente.studio.workbench import Workbench, open_workbench
 
 
 @recipe_options
 def command(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures; their seeds count up.")] = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the PNG files.")] = Path("out"),
+    out: OutOption = Path("out"),
+    format: FormatOption = "png",
+    quality: QualityOption = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'; 'auto' picks one.")
     ] = None,
@@ -39,18 +44,10 @@ def command(
     settings: Settings,
 ) -> None:
     """Draw pictures from a prompt."""
+    form = form_of(format, quality)
     bench = open_workbench(store)
-
-    def resolved(text: str) -> Recipe:
-        asked = {"seed": "random", **settings, "prompt": text}
-        return resolve(bench, asked, preset=preset, listen=tell, finished=True)
-
-    if dynamic or combinations:
-        from aldente.studio.prompts import wildcards_of, with_variety  # noqa: PLC0415  # a parser, for these only
-
-        recipes = with_variety(prompt, count, resolved, wildcards_of(wildcards), combinations=combinations)
-    else:
-        recipes = series(resolved(prompt), count)
+    variety = Variety(count=count, dynamic=dynamic or combinations, combinations=combinations, wildcards=wildcards)
+    recipes = _recipes(bench, prompt, settings, preset, variety)
     if is_random(settings.get("seed", "random")):
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)
@@ -60,10 +57,9 @@ def command(
     stopped = False
     try:
         with progress("drawing", cost.calls, quiet=as_json) as bar:
-            for drawn in draw(
-                bench, recipes, Order(preset=preset, again=again), watch=bar, note=None if bar is None else bar.note
-            ):
-                path = None if drawn.record.failed else write(out / file_name(drawn.recipe), drawn.png)
+            order, note = Order(preset=preset, again=again), None if bar is None else bar.note
+            for drawn in draw(bench, recipes, order, watch=bar, note=note):
+                path = written(drawn, out, form)
                 made.append((drawn, path))
                 if not as_json:
                     say(_line(drawn, path))
@@ -76,6 +72,31 @@ def command(
         raise typer.Exit(130)
     if any(drawn.record.failed for drawn, _ in made):
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variety:
+    """How many pictures of a prompt, and whether its braces and wildcards are choices."""
+
+    count: int
+    dynamic: bool
+    combinations: bool
+    wildcards: list[Path] | None
+
+
+def _recipes(bench: Workbench, prompt: str, settings: Settings, preset: str | None, variety: Variety) -> list[Recipe]:
+    """The recipes that the command asks for."""
+
+    def resolved(text: str) -> Recipe:
+        asked = {"seed": "random", **settings, "prompt": text}
+        return resolve(bench, asked, preset=preset, listen=tell, finished=True)
+
+    if not variety.dynamic:
+        return series(resolved(prompt), variety.count)
+    from aldente.studio.prompts import wildcards_of, with_variety  # noqa: PLC0415  # a parser, for these only
+
+    lists = wildcards_of(variety.wildcards)
+    return with_variety(prompt, variety.count, resolved, lists, combinations=variety.combinations)
 
 
 def _line(drawn: Drawn, path: Path | None) -> str:

@@ -39,7 +39,8 @@ def command(
 
 
 def _tell(one: Imported) -> None:
-    said = {"kept": f"{(one.id or '')[:8]} by {one.program or 'aldente'}", "known": f"is {(one.id or '')[:8]} already"}
+    id_ = (one.id or "")[:8]
+    said = {"kept": f"{id_} by {one.program or 'aldente'}", "known": one.why or f"is {id_} already"}
     say(f"{one.file}: {said.get(one.state, one.why)}")
     if one.state == "kept" and one.unmapped:
         say("  not mapped: " + "; ".join(f"{key}: {value}" for key, value in one.unmapped.items()))

@@ -9,6 +9,7 @@ import typer
 
 from aldente.interface.console import emit, say
 from aldente.studio.files import write
+from aldente.studio.forms import encoded, form_for
 from aldente.studio.reproduce import reproduce
 from aldente.studio.workbench import open_workbench
 
@@ -21,7 +22,7 @@ def command(
 ) -> None:
     """Make a picture again and say how near it comes."""
     result, drawn = reproduce(open_workbench(store), what)
-    path = write(out, drawn.png) if out is not None else None
+    path = write(out, encoded(drawn.png, form_for(out, drawn.png))) if out is not None else None
     if as_json:
         emit({**result.model_dump(mode="json", exclude_none=True), "id": drawn.record.id, "file": path and str(path)})
     else:

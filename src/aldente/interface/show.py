@@ -23,21 +23,41 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """Tell everything known about a picture."""
+    path = Path(what)
     with open_store(store) as opened:
-        path = Path(what)
-        records = opened.by_image(image_hash(read_pixels(path))) if path.is_file() else [opened.get(what)]
+        records = _of_file(path, opened) if path.is_file() else [opened.get(what)]
         if not records:
             _foreign(path, as_json=as_json)
             return
         if save is not None:
-            from aldente.studio.files import write  # noqa: PLC0415
-
-            tell(str(write(save, opened.image_bytes(records[0]))))
+            _save(opened.image_bytes(records[0]), save)
         if as_json:
             emit([record.model_dump(mode="json", exclude_none=True) for record in records])
             return
         for record in records:
             _tell(record, opened)
+
+
+def _of_file(path: Path, store: Store) -> list[Record]:
+    """The records of a file's picture, or of the one that the file is a copy of."""
+    image = read_pixels(path)
+    same = store.by_image(image_hash(image))
+    if same:
+        return same
+    from aldente.studio.copies import original_of  # noqa: PLC0415  # metrics, for copies only
+
+    original = original_of(store, read_embedded(path), image)
+    if original is not None:
+        tell(f"{path} is a copy that keeps pixels only nearly; this is the picture itself:")
+    return [] if original is None else [original]
+
+
+def _save(content: bytes, path: Path) -> None:
+    """Write a picture to a file, in the format that its name says."""
+    from aldente.studio.files import write  # noqa: PLC0415
+    from aldente.studio.forms import encoded, form_for  # noqa: PLC0415
+
+    tell(str(write(path, encoded(content, form_for(path, content)))))
 
 
 def _tell(record: Record, store: Store) -> None:

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from aldente.interface.console import emit, progress, say, tell
+from aldente.interface.forms import FormatOption, OutOption, QualityOption, written
 from aldente.interface.options import Settings, recipe_options
 from aldente.studio.drawing import Drawn, Order, draw
-from aldente.studio.files import file_name, folder, write
+from aldente.studio.files import folder
 from aldente.studio.forecast import forecast
+from aldente.studio.forms import form_of
 from aldente.studio.request import resolve
 from aldente.studio.workbench import open_workbench
 
@@ -24,13 +26,16 @@ def command(
         bool, typer.Option("--tiles", help="Draw the enlarged picture again in tiles; see --tile-denoise.")
     ] = False,
     prompt: Annotated[str, typer.Option("--prompt", help="What the tiles show.")] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the PNG files.")] = Path("out"),
+    out: OutOption = Path("out"),
+    format: FormatOption = "png",
+    quality: QualityOption = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
     *,
     settings: Settings,
 ) -> None:
     """Enlarge pictures."""
+    form = form_of(format, quality)
     bench = open_workbench(store)
     asked: dict[str, Any] = {"seed": 0, "prompt": prompt, **settings}
     if by is not None or not {"upscale_by", "upscale_width", "upscale_height"} & settings.keys():
@@ -45,7 +50,7 @@ def command(
     try:
         with progress("enlarging", cost.calls, quiet=as_json) as bar:
             for drawn in draw(bench, recipes, Order(), watch=bar, note=None if bar is None else bar.note):
-                path = None if drawn.record.failed else write(out / file_name(drawn.recipe), drawn.png)
+                path = written(drawn, out, form)
                 made.append((drawn, path))
                 if not as_json:
                     say(f"failed: {drawn.record.failed}" if path is None else _line(drawn, path))

@@ -41,6 +41,8 @@ from aldente.store.png import (
 Format = Literal["png", "jpeg", "webp", "avif"]
 FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp", "avif")
 SUFFIXES: Mapping[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".avif": "avif"}
+ENDINGS: Mapping[Format, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "avif": ".avif"}
+"""What the names of files that we write end with."""
 QUALITIES: Mapping[Format, int] = {"png": 100, "jpeg": 95, "webp": 90, "avif": 80}
 """What is taken where no quality is asked for; PNG loses nothing at any."""
 

@@ -129,7 +129,7 @@ def replace_file(connection: Connection, record_id: str, file: StoredFile) -> No
 
 
 def newest(connection: Connection, recipe_digests: Sequence[str], model_fingerprint: str) -> dict[str, Record]:
-    """The newest picture of each recipe that has one."""
+    """The newest picture of each recipe that has one; what was imported and is only nearly that comes after all others."""
     found: dict[str, Record] = {}
     for start in range(0, len(recipe_digests), CHUNK):
         query = (
@@ -138,7 +138,8 @@ def newest(connection: Connection, recipe_digests: Sequence[str], model_fingerpr
             .where(images.c.model_fingerprint == model_fingerprint, images.c.failed.is_(None))
             .order_by(images.c.created, images.c.id)
         )
-        found |= {record.recipe_digest: record for record in records(connection, query)}
+        exact_last = sorted(records(connection, query), key=lambda record: record.provenance.imported_as is None)
+        found |= {record.recipe_digest: record for record in exact_last}
     return found
 
 

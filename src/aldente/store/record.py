@@ -50,7 +50,8 @@ class Cost(Value):
 class Provenance(Value):
     """Which programs, weights and machine made a picture, and when.
 
-    A picture from elsewhere names the ``program`` that made it and the file that it was ``imported_from``.
+    A picture from elsewhere names the ``program`` that made it, the file that it was ``imported_from`` and, where that keeps
+    pixels only nearly, its format (``imported_as``): such a picture is not to the last bit what its recipe draws.
     """
 
     aldente: str
@@ -67,6 +68,7 @@ class Provenance(Value):
     created: Instant
     program: str | None = None
     imported_from: str | None = None
+    imported_as: str | None = None
 
 
 class Score(Value):

@@ -17,6 +17,7 @@ from aldente.store.encodings import read_pixels
 from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes
 from aldente.store.port import Store
 from aldente.store.record import Cost, Record, StageCost, failure, picture
+from aldente.studio.copies import is_exact
 from aldente.studio.workbench import Workbench
 
 
@@ -82,7 +83,8 @@ def _draw_with(
     note: Callable[[TileNote], None] | None,
 ) -> Iterator[Drawn]:
     digests = [recipe.digest() for recipe in recipes]
-    known = {} if order.again else bench.store.find_many(digests, model.info.fingerprint)
+    found = {} if order.again else bench.store.find_many(digests, model.info.fingerprint)
+    known = {digest: record for digest, record in found.items() if is_exact(record)}
     for recipe, digest in zip(recipes, digests, strict=True):
         if digest in known:
             record = known[digest]

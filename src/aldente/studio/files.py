@@ -15,10 +15,10 @@ _WORDS = re.compile(r"[\w-]+")
 _LONGEST = 48
 
 
-def file_name(recipe: Recipe) -> str:
+def file_name(recipe: Recipe, ending: str = ".png") -> str:
     """``a-red-apple-3d-render-42-1a2b3c4d.png``: the prompt, the seed and the beginning of the digest."""
     slug = "-".join(_WORDS.findall(recipe.prompt.lower()))[:_LONGEST].strip("-") or "picture"
-    return f"{slug}-{recipe.seed}-{recipe.digest()[:8]}.png"
+    return f"{slug}-{recipe.seed}-{recipe.digest()[:8]}{ending}"
 
 
 def folder(path: Path) -> Path:

@@ -13,10 +13,12 @@ import aldente
 from aldente.engine.errors import UserError
 from aldente.recipe.foreign import Foreign, read_foreign
 from aldente.recipe.value import Value
-from aldente.store.encodings import SUFFIXES, read_embedded, read_pixels
+from aldente.store.encodings import SUFFIXES, Format, read_embedded, read_pixels
 from aldente.store.png import Embedded
 from aldente.store.port import Store
-from aldente.store.record import Cost, Provenance, Record, now, picture
+from aldente.store.record import Cost, Provenance, now, picture
+from aldente.studio.copies import original_of
+from aldente.studio.forms import format_of
 
 OWN = "aldente"
 UNKNOWN = "unknown"
@@ -61,12 +63,19 @@ def _one(store: Store, path: Path) -> Imported:
     found = _found(embedded)
     if found is None:
         return Imported(file=str(path), state="silent", why="the file says nothing about how it was made")
-    record = _record(found, path, embedded)
+    content, image = path.read_bytes(), read_pixels(path)
     program = None if found.program == OWN else found.program
-    same = [known for known in store.by_image(str(record.image_hash)) if known.recipe_digest == record.recipe_digest]
+    known = original_of(store, embedded, image) if format_of(content) != "png" else None
+    if known is not None:
+        why = f"is a copy of {known.id[:8]} as {format_of(content).upper()}"
+        return Imported(file=str(path), state="known", id=known.id, unmapped=found.unmapped, why=why)
+    provenance = _provenance(found, path, embedded, format_of(content))
+    record = picture(found.recipe, image, cost=Cost(model_calls=0, seconds=0.0), provenance=provenance)
+    same = [one for one in store.by_image(str(record.image_hash)) if one.recipe_digest == record.recipe_digest]
     if same:
         return Imported(file=str(path), state="known", id=same[0].id, program=program, unmapped=found.unmapped)
-    stored = store.save(record, path.read_bytes())
+    said = "; ".join(f"{key}: {value}" for key, value in found.unmapped.items())
+    stored = store.save(record.model_copy(update={"note": f"not mapped: {said}"[:10_000]} if said else {}), content)
     return Imported(file=str(path), state="kept", id=stored.id, program=program, unmapped=found.unmapped)
 
 
@@ -76,27 +85,22 @@ def _found(embedded: Embedded) -> Foreign | None:
     return read_foreign(embedded.texts)
 
 
-def _record(found: Foreign, path: Path, embedded: Embedded) -> Record:
-    """The record of a picture from elsewhere: what drew it is not known beyond what the file says."""
-    ours = found.program == OWN
-    provenance = Provenance(
+def _provenance(found: Foreign, path: Path, embedded: Embedded, format: Format) -> Provenance:
+    """Where a picture from elsewhere is from: what drew it is not known beyond what the file says."""
+    ours, by = found.program == OWN, found.model_hash or UNKNOWN
+    silent = ("runtime", "runtime_version", "device", "dtype", "python", "platform")
+    return Provenance(
         aldente=embedded.aldente or aldente.__version__,
         engine=found.program,
         model=found.recipe.model,
-        model_fingerprint=(found.model_hash or UNKNOWN) if ours else f"{found.program}:{found.model_hash or UNKNOWN}"[:200],
-        runtime=UNKNOWN,
-        runtime_version=UNKNOWN,
-        device=UNKNOWN,
-        dtype=UNKNOWN,
-        python=UNKNOWN,
-        platform=UNKNOWN,
+        model_fingerprint=by if ours else f"{found.program}:{by}"[:200],
         created=_written(path),
         program=None if ours else found.program,
         imported_from=str(path.absolute()),
+        imported_as=format if ours and format != "png" else None,
+        threads=None,
+        **dict.fromkeys(silent, UNKNOWN),
     )
-    record = picture(found.recipe, read_pixels(path), cost=Cost(model_calls=0, seconds=0.0), provenance=provenance)
-    said = "; ".join(f"{key}: {value}" for key, value in found.unmapped.items())
-    return record.model_copy(update={"note": f"not mapped: {said}"[:10_000]} if said else {})
 
 
 def _written(path: Path) -> str:

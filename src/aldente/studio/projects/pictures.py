@@ -8,20 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aldente.recipe.parameters import parameters, text_of
-from aldente.recipe.project import Outputs
 from aldente.recipe.project_items import filled
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import get_parameter
-from aldente.store.encodings import Metadata, encode
-from aldente.store.png import read_png
 from aldente.store.record import Record
-from aldente.studio.drawing import Drawn
 from aldente.studio.files import write
+from aldente.studio.forms import Form, encoded
 from aldente.studio.projects.planning import ProjectPlan, Shot
 from aldente.studio.projects.running import Result
 from aldente.studio.projects.sidecar import toml_of
 
-ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "avif": ".avif"}
 _LATER = "0" * 8
 """What stands for an id while names are compared."""
 
@@ -52,22 +48,14 @@ def write_picture(plan: ProjectPlan, names: Names, result: Result, folder: Path)
     Raises UserError when the place cannot be written.
     """
     outputs = plan.project.outputs
-    path = folder / f"{names.of(result)}{ENDINGS[outputs.format]}"
-    write(path, encoded(result.drawn, outputs))
+    form = Form(format=outputs.format, quality=None if outputs.format == "png" else outputs.quality)
+    path = folder / f"{names.of(result)}{form.ending}"
+    write(path, encoded(result.drawn.png, form))
     if outputs.sidecar == "json":
         write(path.with_name(f"{path.name}.json"), json.dumps(sidecar(plan, result), indent=2, ensure_ascii=False))
     elif outputs.sidecar == "toml":
         write(path.with_name(f"{path.name}.toml"), toml_of(sidecar(plan, result)))
     return path
-
-
-def encoded(drawn: Drawn, outputs: Outputs) -> bytes:
-    """The picture's file in the format that the project asks for, with everything that is needed to make it again."""
-    if outputs.format == "png":
-        return drawn.png
-    said = read_png(drawn.png)
-    about = Metadata(infotext=said.infotext, recipe=said.recipe, model_fingerprint=said.model_fingerprint)
-    return encode(drawn.image, outputs.format, outputs.quality, about)
 
 
 def sidecar(plan: ProjectPlan, result: Result) -> dict[str, object]:
