@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Pictures:
 class Pace:
     """How long and how fast a network learns. Lengths are in pictures seen, so that they do not depend on ``batch``.
 
-    The rate rises over ``warm_up``, stays, and falls to zero over the last ``decay_share`` of ``pictures``.
+    The rate rises over ``warm_up``, stays, and falls to zero over the last ``decay_share`` of ``pictures``. ``further`` is how
+    many pictures are seen in training on from the shipped weights, None as many as from nothing.
     """
 
     batch: int
@@ -48,6 +49,11 @@ class Pace:
     decay_share: float
     averaging: int
     clip: float
+    further: int | None = None
+
+    def going_on(self) -> Pace:
+        """The pace of training on from the shipped weights."""
+        return replace(self, pictures=self.further or self.pictures)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -126,7 +127,9 @@ def train(task: Task, pace: Pace, session: Session) -> None:
         now = time.monotonic()
         if now - told > 60:
             speed = (run.seen - before) / (now - told)
-            print(f"{session.name}: {run.seen} seen, loss {float(run.running):.4f}, {speed:.0f} pictures/s", flush=True)
+            left = timedelta(seconds=round((pace.pictures - run.seen) / max(speed, 1e-3)))
+            told_of = f"{run.seen} of {pace.pictures} seen, loss {float(run.running):.4f}, {speed:.0f} pictures/s, {left} left"
+            print(f"{session.name}: {told_of}", flush=True)
             told, before = now, run.seen
         if now - saved > 60 * session.minutes_between_checkpoints:
             _check_in(run)

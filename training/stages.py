@@ -1,4 +1,4 @@
-"""The two stages that learn."""
+"""The stages that learn."""
 
 from __future__ import annotations
 
@@ -68,15 +68,16 @@ def learn_denoiser(config: Config, work: Path, pacing: Pacing, *, shipped: bool)
     """Train the denoiser; from the shipped weights, whatever of the network they do not hold starts new."""
     if not (work / examples.CACHE).exists():
         examples.prepare(config, work, pacing.seed)
-    network = Denoiser(config.denoiser)
+    network, pace = Denoiser(config.denoiser), config.denoiser_pace
     if shipped:
+        pace = pace.going_on()
         weights, _ = shipped_denoiser()
         known = {name: torch.from_numpy(value) for name, value in weights.items()}
         absent = network.load_state_dict(known, strict=False)
         if absent.unexpected_keys:
             raise SystemExit(f"the shipped weights do not fit this configuration: {', '.join(absent.unexpected_keys[:3])}, ...")
     task = Denoising(network, config.styles, work, pacing.device, compiled=pacing.compiled)
-    train(task, config.denoiser_pace, pacing.session(work, "denoiser"))
+    train(task, pace, pacing.session(work, "denoiser"))
 
 
 def learn_control(config: Config, work: Path, pacing: Pacing, *, shipped: bool) -> None:

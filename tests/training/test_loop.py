@@ -1,5 +1,7 @@
 """The training loop's pace, and that stopping and going on changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -70,3 +72,8 @@ def test_averages_lag_behind_the_weights(tmp_path):
     now, averaged = float(run.task.network.weight.detach()), float(run.averaged["weight"])
     assert np.sign(now - start) == np.sign(averaged - start)
     assert abs(averaged - start) < abs(now - start)
+
+
+def test_training_on_from_the_shipped_weights_has_a_length_of_its_own():
+    assert replace(PACE, further=40).going_on().pictures == 40
+    assert PACE.going_on() == PACE
