@@ -190,7 +190,7 @@ def _resealed(content: bytes) -> bytes:
 def fuzz_texts(name: str, count: int, *, seed: int = 0) -> Fuzzed:
     """Give the parser of texts of this name odd ones."""
     spoil = spoilt_json if SAMPLES[name][0].startswith("{") else spoilt
-    return _fuzz(text_parsers()[name], lambda chance: spoil(chance.choice(SAMPLES[name]), chance), count, seed)
+    return fuzz(text_parsers()[name], lambda chance: spoil(chance.choice(SAMPLES[name]), chance), count, seed)
 
 
 def fuzz_files(name: str, count: int, *, seed: int = 0) -> Fuzzed:
@@ -202,10 +202,10 @@ def fuzz_files(name: str, count: int, *, seed: int = 0) -> Fuzzed:
         if content[-1] % 10 == 0:
             read_pixels(content)
 
-    return _fuzz(read, lambda chance: spoilt_file(whole, chance), count, seed)
+    return fuzz(read, lambda chance: spoilt_file(whole, chance), count, seed)
 
 
-def _fuzz(parse: Callable[[T], object], inputs: Callable[[random.Random], T], count: int, seed: int) -> Fuzzed:
+def fuzz(parse: Callable[[T], object], inputs: Callable[[random.Random], T], count: int, seed: int) -> Fuzzed:
     """Give a parser odd inputs; raises AssertionError, which holds the input, for a traceback or a hang."""
     chance = random.Random(seed)  # no secret
     refused, slowest = 0, 0.0
