@@ -38,6 +38,7 @@ OTHER = {
     "seam_fix": "half", "seam_denoise": 0.9, "seam_width": 16, "seam_blur": 1, "seam_padding": 8, "seamless": True,
     "tiling": True, "control_image": OTHER_SOURCE, "control_type": "scribble", "control_preprocessor": "invert",
     "control_weight": 0.5, "control_start": 0.5, "control_end": 0.5, "control_fit": "crop", "control_mode": "control",
+    "emphasis": "ignore", "distilled_guidance": 5.0,
 }  # fmt: skip
 """A value other than the default for every parameter."""
 
@@ -91,7 +92,7 @@ def test_a_setting_is_heard_or_refused_by_name(parameter):
             continue
         assert not alike, around
         heard += 1
-    assert heard or parameter.name == "clip_skip"
+    assert heard or parameter.name in ("clip_skip", "emphasis", "distilled_guidance")
 
 
 def _draws_nothing(recipe) -> bool:

@@ -8,13 +8,34 @@ from typing import Any, Literal, Protocol
 
 from aldente.engine.denoise import Condition, Latent
 from aldente.engine.levels import Level
-from aldente.recipe.prompt import Emphasis
+from aldente.recipe.prompt import Emphasis, Lora
 
 Image = Any
 """A picture: a NumPy array of uint8, ``h w 3``, RGB."""
 
 Hint = Hashable
 """A handle of what steers a model beside the prompt; only the model knows what is inside. Equal hints mean equal answers."""
+
+
+EmphasisMode = Literal["original", "no_norm", "comfyui", "ignore"]
+"""How weights act on what a text encoder says: as in A1111 (the mean restored, or not), as in ComfyUI, or not at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A prompt as large models read it: its texts between ``BREAK``, and how they are read.
+
+    ``negative`` tells that it is what to steer away from; ``clip_skip`` is the layer of the text encoder, from the end (None:
+    the model's own); ``distilled`` the guidance of a model that takes it as a number (None: the model's own);
+    ``loras`` are what is added to the model while it reads and answers this prompt.
+    """
+
+    chunks: tuple[Emphasis, ...]
+    negative: bool = False
+    clip_skip: int | None = None
+    emphasis: EmphasisMode = "original"
+    distilled: float | None = None
+    loras: tuple[Lora, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +47,11 @@ class ModelInfo:
     ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``control_mode`` how they
     act best, ``inpaints`` whether it was trained to fill masks: where either is so, the model is ``Steerable``.
     ``upscaler`` is the upscaler that belongs to it.
+
+    ``worded`` says that it is a ``Worded`` model, ``takes_loras`` that it adds the LoRAs of a prompt; ``clip_layers`` how many layers of its text encoder may be read, from the
+    end; ``distilled`` the distilled guidance that it is told where nothing is said (None: it is told none). ``shift`` is
+    that of its flow, ``shift_by_size`` says that the shift grows with the picture, up to that one. ``usual`` are the settings
+    that suit it where nothing is said, by the names of their parameters.
     """
 
     name: str
@@ -50,6 +76,13 @@ class ModelInfo:
     control_mode: Literal["balanced", "control"] = "balanced"
     inpaints: bool = False
     upscaler: str | None = None
+    worded: bool = False
+    takes_loras: bool = False
+    clip_layers: int = 1
+    distilled: float | None = None
+    shift: float = 1.0
+    shift_by_size: bool = False
+    usual: tuple[tuple[str, str | float | int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +123,14 @@ class Model(Protocol):
 
     def decode(self, latent: Latent) -> list[Image]:
         """The picture of each row of ``latent`` (b c h w)."""
+        ...
+
+
+class Worded(Model, Protocol):
+    """A model that reads a prompt in chunks and can be told how to."""
+
+    def read(self, words: Words) -> Condition:
+        """The condition for a prompt; equal words give equal conditions."""
         ...
 
 

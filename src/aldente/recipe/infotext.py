@@ -49,6 +49,8 @@ _REST = {
     "Guidance to": "guidance_high",
     "APG parallel part": "apg",
     "Dynamic threshold": "dynamic_threshold",
+    "Distilled CFG Scale": "distilled_guidance",
+    "Emphasis": "emphasis",
 }
 _PARAMETERS = {spelling_of(key): name for key, name in (_LEADING | _MODEL | _REST).items()}
 _NO_PARAMETER = frozenset({"modelhash", "version"})

@@ -7,6 +7,7 @@ The grammar is A1111's: ``(word)`` ``(word:1.2)`` ``[word]`` ``[from:to:when]`` 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -51,10 +52,7 @@ class Part:
 
     def at(self, step: int, steps: int) -> Emphasis:
         """The words and weights at a step (from 0) of a run; the chunks between ``BREAK`` are joined by a space."""
-        joined: list[tuple[str, float]] = []
-        for number, chunk in enumerate(self.chunks_at(step, steps)):
-            joined += [(" ", 1.0), *chunk] if number else chunk
-        return _merged(joined)
+        return joined(self.chunks_at(step, steps))
 
     def chunks_at(self, step: int, steps: int) -> tuple[Emphasis, ...]:
         """The words and weights at a step, cut at each ``BREAK``, for models that encode a prompt in chunks."""
@@ -70,11 +68,15 @@ class Part:
 
     def timeline(self, steps: int) -> tuple[tuple[int, Emphasis], ...]:
         """The words over a run: pairs of the step before which they hold and the words, as few as possible."""
+        return tuple((until, joined(chunks)) for until, chunks in self.chunk_timeline(steps))
+
+    def chunk_timeline(self, steps: int) -> tuple[tuple[int, tuple[Emphasis, ...]], ...]:
+        """The words over a run as ``timeline`` gives them, cut at each ``BREAK``."""
         if not self.changes:
-            return ((steps, self.at(0, steps)),)
-        spans: list[tuple[int, Emphasis]] = []
+            return ((steps, self.chunks_at(0, steps)),)
+        spans: list[tuple[int, tuple[Emphasis, ...]]] = []
         for step in range(steps):
-            words = self.at(step, steps)
+            words = self.chunks_at(step, steps)
             if spans and spans[-1][1] == words:
                 spans.pop()
             spans.append((step + 1, words))
@@ -87,6 +89,14 @@ class Prompt:
 
     parts: tuple[Part, ...]
     loras: tuple[Lora, ...]
+
+
+def joined(chunks: Sequence[Emphasis]) -> Emphasis:
+    """The chunks between ``BREAK`` as one text, joined by a space."""
+    pieces: list[tuple[str, float]] = []
+    for number, chunk in enumerate(chunks):
+        pieces += [(" ", 1.0), *chunk] if number else chunk
+    return _merged(pieces)
 
 
 def parse(text: str, *, composes: bool = True) -> Prompt:

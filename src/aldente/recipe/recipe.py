@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -63,6 +63,15 @@ class Guidance(Value):
         ge=0.5,
         le=1.0,
         help="Clip the guided estimate at this quantile of the conditional one's range; unset is off.",
+    )
+    distilled: float | None = parameter(
+        None,
+        name="distilled_guidance",
+        aliases=("distilled_cfg", "distilled_cfg_scale", "flux_guidance", "embedded_guidance"),
+        label="Distilled CFG Scale",
+        ge=0.0,
+        le=100.0,
+        help="The guidance that a distilled model (FLUX dev, LCM) is told as a number; unset is the model's own.",
     )
 
 
@@ -190,6 +199,13 @@ class Recipe(Value):
     )
     clip_skip: int | None = parameter(
         None, label="Clip skip", ge=1, le=12, help="Which layer of the text encoder is read, from the end."
+    )
+    emphasis: Literal["original", "no_norm", "comfyui", "ignore"] | None = parameter(
+        None,
+        aliases=("emphasis_mode",),
+        label="Emphasis",
+        help="How weights in the prompt act: as in A1111 (original; no_norm does not restore the mean), as in ComfyUI, or"
+        " not at all; unset is original.",
     )
     sampling: Sampling = Sampling()
     stages: tuple[Stage, ...] = (Base(),)

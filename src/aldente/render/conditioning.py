@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 from aldente.engine.conditioning import composed, step_of, switched
 from aldente.engine.denoise import Asking, Condition, Denoiser, Estimate, Latent, Query, conditional
 from aldente.engine.errors import UserError
 from aldente.engine.guidance import apg, cfg, guided, interval, rescaled, thresholded
 from aldente.engine.levels import Level
-from aldente.models.port import Model
-from aldente.recipe.prompt import Part, parse
+from aldente.models.port import Model, Worded, Words
+from aldente.recipe.prompt import Emphasis, Lora, Part, joined, parse
 from aldente.recipe.recipe import Guidance, Recipe
 from aldente.render.controls import Steer, steerable
 
@@ -21,18 +23,45 @@ def denoiser_of(recipe: Recipe, model: Model, levels: Sequence[Level], steers: S
     Raises UserError where the prompt names a LoRA that the model cannot take.
     """
     prompt, negative = parse(recipe.prompt), parse(recipe.negative, composes=False)
-    for lora in (*prompt.loras, *negative.loras):
-        raise UserError(f"the prompt names the LoRA '{lora.name}', but model '{recipe.model}' takes none; remove it.")
-    parts = [(part.weight, _part(part, model, levels, steers)) for part in prompt.parts]
-    unconditional = _part(negative.parts[0], model, levels, [steer for steer in steers if steer.both])
+    loras = (*prompt.loras, *negative.loras)
+    if loras and not model.info.takes_loras:
+        raise UserError(f"the prompt names the LoRA '{loras[0].name}', but model '{recipe.model}' takes none; remove it.")
+    # As in A1111, a LoRA changes the model, for all prompts alike.
+    positive, opposite = (partial(_encoded, recipe, model, loras, negative=opposes) for opposes in (False, True))
+    parts = [(part.weight, _part(part, positive, model, levels, steers)) for part in prompt.parts]
+    both = [steer for steer in steers if steer.both]
+    unconditional = _part(negative.parts[0], opposite, model, levels, both)
     conditioned = parts[0][1] if len(parts) == 1 else composed(parts, unconditional)
     return _guided(recipe.sampling.guidance, conditioned, unconditional)
 
 
-def _part(part: Part, model: Model, levels: Sequence[Level], steers: Sequence[Steer]) -> Denoiser:
+def _encoded(
+    recipe: Recipe, model: Model, loras: tuple[Lora, ...], chunks: tuple[Emphasis, ...], *, negative: bool
+) -> Condition:
+    """The condition for a text, with all that the recipe says of how it is read where the model can be told."""
+    if not model.info.worded:
+        return model.encode(joined(chunks))
+    words = Words(
+        chunks=chunks,
+        negative=negative,
+        clip_skip=recipe.clip_skip,
+        emphasis=recipe.emphasis or "original",
+        distilled=recipe.sampling.guidance.distilled,
+        loras=loras,
+    )
+    return cast("Worded", model).read(words)
+
+
+def _part(
+    part: Part,
+    encode: Callable[[tuple[Emphasis, ...]], Condition],
+    model: Model,
+    levels: Sequence[Level],
+    steers: Sequence[Steer],
+) -> Denoiser:
     """The denoiser of one prompt; where its words change with the steps, so does the condition."""
     steps = len(levels) - 1
-    timeline = [(until, _steered(model.encode(words), model, levels, steers)) for until, words in part.timeline(steps)]
+    timeline = [(until, _steered(encode(words), model, levels, steers)) for until, words in part.chunk_timeline(steps)]
     if len(timeline) == 1:
         return timeline[0][1]
     return switched([(levels[until].sigma, denoise) for until, denoise in timeline])

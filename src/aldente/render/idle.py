@@ -17,8 +17,7 @@ from aldente.render.idle_stages import draws, idle_in
 
 def refuse_idle(recipe: Recipe, info: ModelInfo) -> None:
     """Raise UserError where a parameter is set that cannot have an effect beside the others."""
-    if recipe.clip_skip not in (None, 1):
-        raise UserError(f"clip_skip is {recipe.clip_skip}, but model '{info.name}' is read at its last layer only; unset it.")
+    _refuse_unread(recipe, info)
     _refuse_source_of_nothing(recipe.start)
     for index, stage in enumerate(recipe.stages):
         for idle in idle_in(recipe, index):
@@ -30,6 +29,22 @@ def refuse_idle(recipe: Recipe, info: ModelInfo) -> None:
         _refuse_undrawn(recipe)
     _refuse_half_start(recipe.start)
     _refuse_same_size(recipe, info)
+
+
+def _refuse_unread(recipe: Recipe, info: ModelInfo) -> None:
+    """Raise UserError where something is said of how the prompt is read that the model cannot do."""
+    if recipe.clip_skip is not None and recipe.clip_skip > info.clip_layers:
+        if info.clip_layers == 1:
+            raise UserError(
+                f"clip_skip is {recipe.clip_skip}, but model '{info.name}' is read at its last layer only; unset it."
+            )
+        raise UserError(
+            f"clip_skip is {recipe.clip_skip}, but the text encoder of model '{info.name}' has {info.clip_layers} layers."
+        )
+    if recipe.emphasis is not None and not info.worded:
+        raise UserError(f"emphasis is set, but model '{info.name}' weighs words in its own way; unset it.")
+    if recipe.sampling.guidance.distilled is not None and info.distilled is None:
+        raise UserError(f"distilled_guidance is set, but model '{info.name}' is told none; unset it, and set cfg.")
 
 
 def refuse_idle_noise(sampling: Sampling, sampler: SamplerInfo) -> None:

@@ -11,6 +11,7 @@ from aldente.engine.errors import UserError
 from aldente.engine.levels import Level, exploding_levels, flow_levels
 from aldente.engine.samplers import SamplerInfo, find_sampler
 from aldente.engine.schedules.amend import discard_next_to_last
+from aldente.engine.schedules.flow import flux_mu
 from aldente.engine.schedules.span import Span
 from aldente.engine.schedules.table import ScheduleInfo, build_schedule, find_schedule
 from aldente.models.port import ModelInfo
@@ -24,9 +25,10 @@ _LOOKED_AT = 8
 """Steps enough for a schedule to show what it depends on."""
 
 
-def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
+def levels_of(sampling: Sampling, info: ModelInfo, size: tuple[int, int] | None = None) -> tuple[Level, ...]:
     """The levels of a run: the schedule over the model's span, ending at sigma 0.
 
+    ``size`` is that of the picture that is drawn, in px; None is the model's own.
     Raises UserError where an option or an end is set that the sampler and schedule do not honour.
     """
     sampler, schedule = find_sampler(sampling.sampler), find_schedule(sampling.schedule)
@@ -35,7 +37,7 @@ def levels_of(sampling: Sampling, info: ModelInfo) -> tuple[Level, ...]:
         sigma_max=info.sigma_max if sampling.sigma_max is None else sampling.sigma_max,
         sigmas=info.sigmas,
     )
-    options = _options(sampling, sampler, schedule)
+    options = _options(sampling, sampler, schedule) | _own_shift(sampling, schedule, info, size or info.native[0])
     if "sigmas" in options and info.family == "flow" and options["sigmas"][0] > 1.0:
         raise UserError(f"sigmas begin at {options['sigmas'][0]:g}, but the noise of model '{info.name}' ends at 1.")
     _refuse_idle_ends(sampling, schedule, span, options)
@@ -62,6 +64,18 @@ def _options(sampling: Sampling, sampler: SamplerInfo, schedule: ScheduleInfo) -
         if sampler.whole:
             raise UserError(f"{name} is set, but sampler '{sampler.name}' spaces its levels itself; unset it.")
     return given
+
+
+def _own_shift(sampling: Sampling, schedule: ScheduleInfo, info: ModelInfo, size: tuple[int, int]) -> dict[str, float]:
+    """The shift of a flow model, where the schedule has one and none is set."""
+    tokens = size[0] * size[1] / (2 * info.latent_scale) ** 2
+    if info.family != "flow" or sampling.shift is not None:
+        return {}
+    if "tokens" in schedule.options:
+        return {"tokens": tokens}
+    if "shift" not in schedule.options:
+        return {}
+    return {"shift": math.exp(flux_mu(tokens)) if info.shift_by_size else info.shift}
 
 
 def _refuse_idle_ends(sampling: Sampling, schedule: ScheduleInfo, span: Span, options: Mapping[str, Any]) -> None:

@@ -69,13 +69,16 @@ class Keeping:
 
 def first_pass(recipe: Recipe, model: Model) -> Pass:
     """The run of a recipe that begins with noise. Raises UserError as ``levels_of`` does."""
-    return Pass(recipe=recipe, levels=levels_of(recipe.sampling, model.info), number=0)
+    return Pass(recipe=recipe, levels=levels_of(recipe.sampling, model.info, (recipe.width, recipe.height)), number=0)
 
 
-def pass_of(recipe: Recipe, stage: Passing, number: int, model: Model) -> Pass:
-    """The run that a stage with a strength above 0 makes. Raises UserError as ``levels_from`` does."""
+def pass_of(recipe: Recipe, stage: Passing, number: int, model: Model, size: tuple[int, int] | None = None) -> Pass:
+    """The run that a stage with a strength above 0 makes over a picture of ``size`` px (None: the model's own).
+
+    Raises UserError as ``levels_from`` does.
+    """
     own = recipe_of(recipe, stage)
-    return Pass(recipe=own, levels=levels_from(own.sampling, model.info, stage.strength, stage.rule), number=number)
+    return Pass(recipe=own, levels=levels_from(own.sampling, model.info, stage.strength, stage.rule, size), number=number)
 
 
 def recipe_of(recipe: Recipe, stage: Passing) -> Recipe:

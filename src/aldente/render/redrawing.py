@@ -36,8 +36,8 @@ def redrawn(stage: Redraw | Refine, canvas: Canvas, scene: Scene, index: int) ->
     """
     if stage.strength == 0.0:
         return canvas
-    run = pass_of(scene.recipe, stage, index, scene.model)
     size = sizes_of(scene.recipe, scene.model.info)[index]
+    run = pass_of(scene.recipe, stage, index, scene.model, size)
     mask = mask_of(stage, canvas, scene, size)
     if mask is None:
         start = latent_in(canvas, scene)

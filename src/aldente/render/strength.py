@@ -53,13 +53,16 @@ def share_of(strength: float, steps: int, rule: Rule) -> Share:
     return Share(steps, kept, kept)
 
 
-def levels_from(sampling: Sampling, info: ModelInfo, strength: float, rule: Rule) -> tuple[Level, ...]:
+def levels_from(
+    sampling: Sampling, info: ModelInfo, strength: float, rule: Rule, size: tuple[int, int] | None = None
+) -> tuple[Level, ...]:
     """The levels of a pass that draws ``strength`` (above 0) of a picture anew, ending at sigma 0.
 
+    ``size`` is as in ``levels_of``.
     Raises UserError as ``levels_of`` and ``share_of`` do.
     """
     share = share_of(strength, sampling.steps, rule)
-    levels = levels_of(sampling.model_copy(update={"steps": share.total}), info)
+    levels = levels_of(sampling.model_copy(update={"steps": share.total}), info, size)
     if share.span == share.steps:
         return levels[-share.steps - 1 :]
     first = share.total - share.span

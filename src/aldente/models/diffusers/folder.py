@@ -1,0 +1,73 @@
+"""Opening a diffusers folder: its parts in memory, nothing asked of any network, no pickle opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from aldente.engine.errors import UserError
+from aldente.models.diffusers.plan import Plan
+
+_SINGLE = "diffusion_pytorch_model"
+
+
+def open_folder(folder: Path, plan: Plan) -> Any:
+    """The pipeline of a diffusers folder, its weights in the plan's numbers; raises UserError where it cannot be opened."""
+    if not (folder / "model_index.json").is_file():
+        raise UserError(f"'{folder}' has no model_index.json, so it is no diffusers folder; name the folder of a whole model.")
+    with quiet():
+        try:
+            return diffusers.DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+                folder,
+                dtype=getattr(torch, plan.dtype),
+                local_files_only=True,
+                use_safetensors=True,
+                variant=_variant(folder),
+                **_left_out(folder),
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"'{folder}' cannot be opened: {_first_line(error)}") from error
+
+
+def _variant(folder: Path) -> str | None:
+    """The variant of the weights where there are no plain ones."""
+    for part in ("unet", "transformer"):
+        names = [path.name for path in (folder / part).glob("*.safetensors")]
+        if names and not any(name.startswith((f"{_SINGLE}.safetensors", f"{_SINGLE}-0")) for name in names):
+            return next((name.split(".")[1] for name in names if name.count(".") >= 2), None)
+    return None
+
+
+def _left_out(folder: Path) -> dict[str, Any]:
+    """What a pipeline can do without: pictures are not judged here."""
+    index = (folder / "model_index.json").read_text(encoding="utf-8")
+    if '"safety_checker"' not in index:
+        return {}
+    return {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let neither library draw bars or tell of packages that are not needed here."""
+    loud = transformers.utils.logging.get_verbosity(), diffusers.utils.logging.get_verbosity()
+    bars = transformers.utils.logging.is_progress_bar_enabled(), diffusers.utils.logging.is_progress_bar_enabled()
+    for library in (transformers, diffusers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, verbosity, bar in zip((transformers, diffusers), loud, bars, strict=True):
+            library.utils.logging.set_verbosity(verbosity)
+            if bar:
+                library.utils.logging.enable_progress_bar()

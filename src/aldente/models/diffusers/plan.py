@@ -1,0 +1,46 @@
+"""How a checkpoint is run: where, in which numbers, and what is given up for memory. A plan changes no fact of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+Offload = Literal["none", "parts", "layers"]
+"""What waits in main memory: nothing; the networks that are not at work; every layer that is not at work (slow, smallest)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where and in which numbers the networks of a checkpoint run.
+
+    ``vae_dtype`` None is ``dtype``, except where the autoencoder overflows in half precision and says so. ``attention`` is
+    one of diffusers' attention backends, None its own choice (PyTorch's scaled-dot-product attention). ``compile`` compiles
+    the repeated blocks of the denoiser when they first run. ``rows`` bounds the rows of one call of the denoiser, None leaves
+    it to the model. ``threads`` bounds the processor threads, None leaves them as they are.
+    """
+
+    device: str = "cpu"
+    dtype: Dtype = "float32"
+    vae_dtype: Dtype | None = None
+    channels_last: bool = False
+    attention: str | None = None
+    compile: bool = False
+    offload: Offload = "none"
+    vae_tiling: bool = False
+    vae_slicing: bool = False
+    rows: int | None = None
+    threads: int | None = None
+
+
+def usual_plan(threads: int | None = None) -> Plan:
+    """The plan for this machine: an NVIDIA or Apple accelerator in half precision, else the processor in single precision."""
+    import torch  # noqa: PLC0415  # heavy: loaded when it is used
+
+    if torch.cuda.is_available():
+        dtype: Dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        return Plan(device="cuda", dtype=dtype, channels_last=True, threads=threads)
+    if torch.backends.mps.is_available():
+        return Plan(device="mps", dtype="float16", threads=threads)
+    return Plan(threads=threads)
