@@ -1,6 +1,8 @@
 """Kill -9 a worker of the queue at random moments, again and again, and count what the store lost, doubled or left behind.
 
 python -m benchmarks.kills --pictures 200 --kills 50
+
+Set ALDENTE_TEST_POSTGRES to the address of a server to do the same to a store on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -10,24 +12,34 @@ import hashlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from sqlalchemy import Engine, create_engine, text
+
+from aldente.store.address import address
 from aldente.store.queue import open_queue
 from aldente.studio.projects.opening import open_project
 from aldente.studio.projects.queueing import enqueue
 from benchmarks.measure import save
+from benchmarks.server import SERVER, fresh_database
 
 STARTING = 0.2
 """The share of kills that come at a random moment of the start: loading, claiming, planning."""
+
+PACE = 1.0
+"""How long a worker may draw at most, in shares of the time in which each would draw the same: half of it on average.
+
+More would let some run end before its last kill.
+"""
 
 PROJECT = """[project]
 name = "kills"
@@ -53,6 +65,7 @@ class Tally:
     """What was found, over all kills."""
 
     kills: int = 0
+    wanted_kills: int = 0
     lost: int = 0
     doubled: int = 0
     orphans: int = 0
@@ -69,21 +82,20 @@ class Tally:
 
     @property
     def fine(self) -> bool:
-        """Whether nothing was lost, doubled, orphaned or damaged, all is drawn, and no kill cost more than one batch."""
+        """Whether every kill came, nothing was lost, doubled or damaged, all is drawn, and no kill cost more than one batch."""
         clean = not (self.lost or self.doubled or self.orphans or self.damaged)
-        return clean and self.pictures >= self.wanted and self.most_repeated_at_once <= self.batch
+        done = self.kills == self.wanted_kills and self.pictures >= self.wanted
+        return clean and done and self.most_repeated_at_once <= self.batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a trial keeps its things."""
+    """Where a trial keeps its things: its folder, the database, and the folder of the pictures."""
 
     folder: Path
-
-    @property
-    def store(self) -> Path:
-        """The database."""
-        return self.folder / "store.db"
+    store: str
+    engine: Engine
+    files: Path
 
     @property
     def log(self) -> Path:
@@ -91,13 +103,13 @@ class Place:
         return self.folder / "rows.log"
 
 
-def worker(place: Place) -> None:
+def worker(log: Path, store: str) -> None:
     """``aldente queue work`` in this process, with a line in the log for each call of the model: when, and how many rows."""
     from aldente.interface.cli import main
     from aldente.models.table import find_model
     from aldente.studio import workbench
 
-    handle = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     class Logged:
         def __init__(self, model: Any) -> None:
@@ -115,7 +127,7 @@ def worker(place: Place) -> None:
         return replace(entry, load=lambda threads: Logged(entry.load(threads)))
 
     workbench.find_model = found
-    main(["queue", "work", "--store", str(place.store)])
+    main(["queue", "work", "--store", store])
 
 
 def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, seed: int) -> Tally:
@@ -123,20 +135,20 @@ def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, se
     rng = Random(seed)
     file = place.folder / "kills.toml"
     file.write_text(PROJECT.format(pictures=pictures, steps=steps, batch=batch))
-    with open_queue(str(place.store)) as queue:
+    with open_queue(place.store) as queue:
         enqueue(queue, open_project(str(file)), out=place.folder / "out", choice=None, priority=0)
-    tally = Tally(wanted=pictures, batch=batch)
+    tally = Tally(wanted=pictures, wanted_kills=kills, batch=batch)
     started = time.perf_counter()
     before: set[str] = set()
     pace = 0.3
     while tally.kills < kills:
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.kills", "--worker", str(place.folder)], **_quiet())
-        share = 1.6 * pace * (pictures - len(before)) / (kills - tally.kills)
+        process = subprocess.Popen(_command(place), **_quiet())
+        share = PACE * pace * (pictures - len(before)) / (kills - tally.kills)
         drew = _killed(process, place, rng, share)
         if drew is None:
             break
         tally.kills += 1
-        after = _saved(place.store)
+        after = _saved(place)
         gained = len(after - before)
         if gained:
             pace = min(max(0.7 * pace + 0.3 * drew / gained, 0.02), 5.0)
@@ -147,8 +159,8 @@ def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, se
         tally.most_repeated_at_once = max(tally.most_repeated_at_once, drawn_here - gained)
         _check(place, tally)
         before = after
-    subprocess.run([sys.executable, "-m", "benchmarks.kills", "--worker", str(place.folder)], check=True, **_quiet())
-    after = _saved(place.store)
+    subprocess.run(_command(place), check=True, **_quiet())
+    after = _saved(place)
     tally.lost += len(before - after)
     _check(place, tally)
     _files(place, tally)
@@ -180,20 +192,21 @@ def _killed(process: subprocess.Popen[bytes], place: Place, rng: Random, share: 
     return time.perf_counter() - drawing
 
 
+def _command(place: Place) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.kills", "--worker", str(place.log), place.store]
+
+
 def _quiet() -> dict[str, Any]:
     return {"stdout": subprocess.DEVNULL, "env": {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}}
 
 
-def _ask(store: Path, query: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(store)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
+def _ask(place: Place, query: str) -> list[tuple[Any, ...]]:
+    with place.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
 
 
-def _saved(store: Path) -> set[str]:
-    return {row[0] for row in _ask(store, "SELECT id FROM images WHERE failed IS NULL")}
+def _saved(place: Place) -> set[str]:
+    return {row[0] for row in _ask(place, "SELECT id FROM images WHERE failed IS NULL")}
 
 
 def _rows(log: Path, process: int | None = None) -> int:
@@ -205,36 +218,49 @@ def _rows(log: Path, process: int | None = None) -> int:
 
 def _check(place: Place, tally: Tally) -> None:
     """Rows that should not be: of pictures twice, and those that refer to what is not there."""
-    store = place.store
-    (twice,) = _ask(store, "SELECT count(*) - count(DISTINCT recipe_digest || model_fingerprint) FROM images")[0]
+    (twice,) = _ask(place, "SELECT count(*) - count(DISTINCT recipe_digest || model_fingerprint) FROM images")[0]
     tally.doubled += twice
-    tally.orphans += len(_ask(store, "PRAGMA foreign_key_check"))
-    tally.orphans += _ask(store, "SELECT count(*) FROM files WHERE hash NOT IN (SELECT file_hash FROM images)")[0][0]
-    tally.orphans += _ask(store, "SELECT count(*) FROM images WHERE failed IS NULL AND file_hash IS NULL")[0][0]
-    told = [json.loads(row[0])["record"] for row in _ask(store, "SELECT body FROM study_rows")]
-    tally.orphans += len(set(told) - _saved(store))
+    if place.engine.dialect.name == "sqlite":  # PostgreSQL checks this by itself, always.
+        tally.orphans += len(_ask(place, "PRAGMA foreign_key_check"))
+    unused = "SELECT count(*) FROM files WHERE hash NOT IN (SELECT file_hash FROM images WHERE file_hash IS NOT NULL)"
+    tally.orphans += _ask(place, unused)[0][0]
+    tally.orphans += _ask(place, "SELECT count(*) FROM images WHERE failed IS NULL AND file_hash IS NULL")[0][0]
+    told = [json.loads(row[0])["record"] for row in _ask(place, "SELECT body FROM study_rows")]
+    tally.orphans += len(set(told) - _saved(place))
 
 
 def _files(place: Place, tally: Tally) -> None:
     """Files that are missing or damaged, and those that no row knows: written just before a kill, and harmless."""
-    folder = place.folder / "store.files"
-    known = dict(_ask(place.store, "SELECT path, hash FROM files"))
+    known: Mapping[str, str] = dict(_ask(place, "SELECT path, hash FROM files"))
     for path, digest in known.items():
-        found = folder / path
+        found = place.files / path
         whole = found.is_file() and hashlib.sha256(found.read_bytes()).hexdigest() == digest
         tally.damaged += not whole
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    there = {path.relative_to(place.files).as_posix() for path in place.files.rglob("*.png")}
     tally.loose_files = len(there - set(known))
 
 
 def run(pictures: int = 200, kills: int = 50, seed: int = 1) -> bool:
-    """Run a trial, print and save how it went; whether nothing was lost, doubled, orphaned or repeated too often."""
-    with tempfile.TemporaryDirectory() as folder:
-        tally = trial(Place(folder=Path(folder)), pictures=pictures, kills=kills, steps=6, batch=8, seed=seed)
-    figures = {**asdict(tally), "fine": tally.fine}
+    """Run a trial of each database, print and save how it went; whether nothing was lost, doubled, or repeated too often."""
+    figures: dict[str, Any] = {"sqlite": _trial_in("", pictures, kills, seed)}
+    if SERVER:
+        with fresh_database(SERVER) as (url, version):
+            figures["postgresql"] = _trial_in(url, pictures, kills, seed) | {"server": version}
     print(json.dumps(figures, indent=2))
     save("kills", figures)
-    return tally.fine
+    return all(each["fine"] for each in figures.values())
+
+
+def _trial_in(url: str, pictures: int, kills: int, seed: int) -> dict[str, Any]:
+    """What a trial in a database found; without an address, in SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_DATA_HOME"] = folder  # Where the files of stores on a server lie.
+        store = url or str(Path(folder) / "store.db")
+        found = address(store)
+        place = Place(folder=Path(folder), store=store, engine=create_engine(found.url), files=found.folder)
+        tally = trial(place, pictures=pictures, kills=kills, steps=6, batch=8, seed=seed)
+        place.engine.dispose()
+    return {**asdict(tally), "fine": tally.fine}
 
 
 def main() -> None:
@@ -243,10 +269,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker is not None:
-        worker(Place(folder=given.worker))
+        worker(Path(given.worker[0]), given.worker[1])
         return
     raise SystemExit(0 if run(given.pictures, given.kills, given.seed) else 1)
 
