@@ -1,0 +1,100 @@
+"""Plans are chosen by what memory there is, and learn from what runs took."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from aldente.engine.errors import UserError  # noqa: E402
+from aldente.models.diffusers.experience import Experience, free_memory, watched  # noqa: E402
+from aldente.models.diffusers.fitting import fit, predicted, ways  # noqa: E402
+from aldente.models.diffusers.needs import Drawing, needs  # noqa: E402
+from aldente.models.diffusers.plan import Plan  # noqa: E402
+
+DRAWING = Drawing(rows=4, height=256, width=256)
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd1-inpaint", "sd2-v", "sdxl", "sdxl-refiner", "sd3", "flux-dev", "flux-schnell"])
+def test_every_architecture_is_traced(checkpoint, kind):
+    found = needs(checkpoint(kind), Plan(), DRAWING)
+    assert {"vae", "unet" if kind.startswith("sd") and kind != "sd3" else "transformer"} < set(found.parts)
+    assert all(part.weights and part.activations and part.flops for part in found.parts.values())
+    assert found.peak(Plan(offload="layers")) < found.peak(Plan(offload="parts")) < found.peak(Plan())
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl", "flux-dev"])
+def test_the_peak_of_the_denoiser_is_what_the_allocator_holds(checkpoint, kind):
+    from aldente.models.diffusers import load
+    from aldente.models.port import Words
+
+    model = load(checkpoint(kind))
+    rows, side = 4, 256 // model.info.latent_scale
+    condition = model.read(Words(chunks=((("a red apple", 1.0),),)))
+    x = np.zeros((rows, model.info.latent_channels, side, side), np.float32)
+    level = _level(model)
+    model.estimate(x, [level] * rows, [condition] * rows)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        model.estimate(x, [level] * rows, [condition] * rows)
+    held = most = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    part = needs(checkpoint(kind), Plan(), DRAWING).parts["transformer" if kind == "flux-dev" else "unet"]
+    # In networks this narrow, copies of the inputs are a good part of everything.
+    assert part.activations == pytest.approx(most, rel=0.25)
+
+
+def _level(model):
+    from aldente.engine.levels import exploding, flow
+
+    return flow(0.5) if model.info.family == "flow" else exploding(1.0)
+
+
+def test_ways_take_less_and_less():
+    rows = [plan.rows for plan, _ in ways(Plan(), 8)]
+    assert rows == [8, 8, 4, 2, 1, 1]
+    assert [plan.offload for plan, _ in ways(Plan(device="cuda"), 1)] == ["none", "none", "parts", "parts", "layers"]
+    assert next(given_up for _, given_up in ways(Plan(), 1)) == ()
+
+
+def test_the_first_way_that_fits_is_taken(checkpoint, tmp_path):
+    folder, learned = checkpoint("sd1"), Experience(tmp_path)
+    costs = [predicted(folder, plan, DRAWING, learned) for plan, _ in ways(Plan(), DRAWING.rows)]
+    assert costs == sorted(costs, reverse=True)
+    for (_, given_up), cost in zip(ways(Plan(), DRAWING.rows), costs, strict=True):
+        found = fit(folder, Plan(), DRAWING, free=round(cost / 0.9), experience=learned)
+        assert found.peak <= cost
+        assert len(found.given_up) <= len(given_up)
+    assert fit(folder, Plan(), DRAWING, free=10 * costs[0], experience=learned).plan == replace(Plan(), rows=4)
+
+
+def test_what_fits_nowhere_is_refused_with_the_least_that_would_do(checkpoint, tmp_path):
+    with pytest.raises(UserError, match=r"'sd1' needs 0\.0 GB of memory for 256 x 256 pixels .* cpu has 0\.0 GB free"):
+        fit(checkpoint("sd1"), Plan(), DRAWING, free=1000, experience=Experience(tmp_path))
+
+
+def test_predictions_learn_from_runs(checkpoint, tmp_path):
+    learned, folder = Experience(tmp_path), checkpoint("sd1")
+    before = predicted(folder, Plan(), DRAWING, learned)
+    for measured in (1900, 2000, 2100):
+        learned.record(Plan(), "UNet2DConditionModel", predicted=1000, measured=measured)
+    assert predicted(folder, Plan(), DRAWING, Experience(tmp_path)) == pytest.approx(before * 2.0 / 1.1, rel=1e-3)
+    assert learned.ratio(Plan(dtype="bfloat16"), "UNet2DConditionModel") == learned.ratio(Plan(), "FluxTransformer2DModel")
+
+
+def test_damaged_experience_is_none(tmp_path):
+    (tmp_path / "memory.json").write_text('{"cpu": [1, "two"')
+    assert Experience(tmp_path).ratio(Plan(), "UNet2DConditionModel") == pytest.approx(1.1)
+
+
+def test_the_processors_peak_is_watched():
+    if free_memory("cpu") is None:
+        pytest.skip("this system does not tell its memory")
+    with watched("cpu") as peak:
+        block = np.ones(50_000_000, np.uint8)
+    assert 45e6 < peak.bytes < 100e6
+    assert block.sum() == 50_000_000
