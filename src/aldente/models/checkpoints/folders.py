@@ -39,10 +39,13 @@ def inspect_folder(path: Path) -> CheckpointFacts:
     """The facts of a diffusers folder; raises UserError where it is none or its configurations are damaged."""
     if not is_folder(path):
         raise UserError(f"'{path}' is a folder without {INDEX}, so no diffusers model; name a model's folder or file.")
-    pipeline = str(_read(path / INDEX).get("_class_name", ""))
+    index = _read(path / INDEX)
+    pipeline = str(index.get("_class_name", ""))
     parts = {name: _read(path / name / "config.json") for name in ("unet", "transformer", "vae")}
     scheduler = _read(path / "scheduler" / "scheduler_config.json")
     architecture = _architecture(pipeline, parts)
+    if index.get("requires_aesthetics_score") is True:
+        architecture = "sdxl-refiner"
     denoiser = "transformer" if parts["transformer"] else "unet"
     facts = CheckpointFacts(
         kind="checkpoint",
