@@ -30,16 +30,10 @@ class TestPastinaIsAModel(ModelContract):
     round_trip_db = 24.0
 
 
-steered = pytest.mark.skipif(not (WEIGHTS / "control.onnx").exists(), reason="the weights in this package take no hints")
-"""Weights from before control stay usable; what hints do is tested on small ones in tests/training."""
-
-
-@steered
 class TestPastinaIsSteerable(SteerableContract):
     batch_tolerance = 0.0
 
 
-@steered
 @pytest.mark.parametrize("kind", CONTROLS)
 def test_drawings_follow_a_control_picture(model, kind):
     shares = [], []
@@ -53,7 +47,6 @@ def test_drawings_follow_a_control_picture(model, kind):
     assert wide > 1.05 * tall, shares
 
 
-@steered
 def test_what_surrounds_a_hole_is_drawn_as_it_is(model):
     picture = smooth_picture(64, 64)
     mask = np.zeros((64, 64), np.uint8)
@@ -63,7 +56,6 @@ def test_what_surrounds_a_hole_is_drawn_as_it_is(model):
     assert errors[0] < 0.5 * errors[1], errors
 
 
-@steered
 def test_large_drawings_are_brought_to_the_size_without_fading(model):
     small = box_drawing("canny", 32, 32)
     large = np.kron(small, np.ones((4, 4, 1), np.uint8))

@@ -107,9 +107,7 @@ def test_steps_are_counted_from_the_first_of_the_pass():
     assert not Steer("hint", 0.0).acts(0, 1)
 
 
-def test_pastina_follows_lines_if_it_can(model):
-    if not model.info.controls:
-        pytest.skip("these weights take no control pictures")
+def test_pastina_follows_lines(model):
     lines = kept(np.asarray(hole(64, 64, (16, 16, 48, 48))))
     settings = {"width": 64, "height": 64, "cfg": 3.0, "steps": 12, "prompt": "a red apple, 3d render"}
     free = draw(small(**settings), model).latent
