@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from aldente.engine.errors import UserError
+from aldente.engine.names import split_name
 from aldente.models.port import Model, ModelInfo
 from aldente.models.upscaling.table import find_upscaler
 from aldente.recipe.parameters import Scalar, find_parameter
@@ -57,7 +58,10 @@ def resolve(
     model = bench.model(recipe.model)
     if "model" in said:
         said["model"] = model.info.name
-    recipe = sized(recipe, model)
+    recipe = suited(recipe, model)
+    if model.info.family == "flow" and not names_schedule(settings):
+        # The schedules that go with samplers are those of Stable Diffusion.
+        said.pop("schedule", None)
     if preset == AUTO:
         from aldente.studio.advice import automatic  # noqa: PLC0415  # statistics, for this preset only
 
@@ -126,6 +130,18 @@ def sized(recipe: Recipe, model: Model) -> Recipe:
     """The recipe at the size its model was made for."""
     width, height = model.info.native[0]
     return recipe.model_copy(update={"width": width, "height": height})
+
+
+def suited(recipe: Recipe, model: Model) -> Recipe:
+    """The recipe at the size its model was made for, under the settings that are usual for it."""
+    return set_parameters(sized(recipe, model), dict(model.info.usual))
+
+
+def names_schedule(settings: Mapping[str, Scalar]) -> bool:
+    """Whether a schedule is said, by itself, as levels, or in the name of a sampler."""
+    said = {find_parameter(name).name: value for name, value in settings.items()}
+    sampler = said.get("sampler")
+    return bool({"schedule", "sigmas"} & said.keys()) or (isinstance(sampler, str) and split_name(sampler)[1] is not None)
 
 
 def series(recipe: Recipe, count: int) -> list[Recipe]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,23 +18,29 @@ __all__ = ["Plan", "load", "usual_plan"]
 
 
 def load(
-    folder: Path, *, name: str | None = None, facts: CheckpointFacts | None = None, plan: Plan | None = None
+    path: Path,
+    *,
+    name: str | None = None,
+    facts: CheckpointFacts | None = None,
+    plan: Plan | None = None,
+    weights: Callable[[], str] | None = None,
 ) -> Checkpoint:
-    """The checkpoint of a diffusers folder, called by the folder's name if not by another.
+    """The checkpoint in a diffusers folder or in one file, called as the folder or file is if not otherwise.
 
-    ``facts`` are what is known of it without loading, ``plan`` how it is run (None: what suits this machine). Raises
-    UserError where it cannot be opened, or where the packages that it needs are not installed.
+    ``facts`` are what is known of it without loading, ``plan`` how it is run (None: what suits this machine), ``weights``
+    gives the fingerprint of its weights. Raises UserError where it cannot be opened, or where the packages that it needs
+    are not installed.
     """
     _require()
-    from aldente.models.checkpoints.folders import inspect_folder  # noqa: PLC0415  # loaded when it is used
+    from aldente.models.checkpoints.inspecting import inspect  # noqa: PLC0415  # loaded when it is used
     from aldente.models.diffusers.facts import fingerprint  # noqa: PLC0415  # loaded when it is used
-    from aldente.models.diffusers.folder import open_folder  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.model import Checkpoint  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.opening import open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
 
-    chosen = plan or usual_plan()
-    known = facts or inspect_folder(folder)
-    pipeline = open_folder(folder, chosen)
-    return Checkpoint(pipeline, name=name or folder.name, weights=lambda: fingerprint(folder), facts=known, plan=chosen)
+    chosen, known = plan or usual_plan(), facts or inspect(path)
+    called = name or (path.name if path.is_dir() else path.stem)
+    pipeline = open_pipeline(path, known, chosen)
+    return Checkpoint(pipeline, name=called, weights=weights or partial(fingerprint, path), facts=known, plan=chosen)
 
 
 def _require() -> None:

@@ -24,7 +24,10 @@ _FLOW: tuple[tuple[str, str | float | int], ...] = (("sampler", "euler"), ("sche
 
 
 def fingerprint(folder: Path) -> str:
-    """The SHA-256 of the names and contents of all files of a folder that determine a picture, hexadecimal."""
+    """The SHA-256 of a file, or of the names and contents of all files of a folder that determine a picture, hexadecimal."""
+    if folder.is_file():
+        with folder.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")

@@ -62,12 +62,7 @@ class Checkpoint:
     ) -> None:
         self._pipeline, self._name, self._weights, self._facts, self._plan = pipeline, name, weights, facts, plan
         denoiser = denoiser_of(pipeline)
-        self._training = training_of(
-            pipeline.scheduler.config,
-            prediction=facts.prediction if facts.layout != "diffusers" else None,
-            zero_snr=facts.zero_snr,
-            flow_shift=facts.shift if facts.layout != "diffusers" else None,
-        )
+        self._training = training_of(pipeline.scheduler.config, zero_snr=facts.zero_snr)
         placed(pipeline, denoiser, plan)
         self._denoiser = denoiser
         self._network = network_of(pipeline, inversions or {}, plan.device)

@@ -85,35 +85,27 @@ class Training:
         return alpha / whole**2, -sigma / whole
 
 
-def training_of(
-    scheduler: Mapping[str, Any],
-    *,
-    prediction: Prediction | None = None,
-    zero_snr: bool = False,
-    flow_shift: float | None = None,
-) -> Training:
-    """The training that a scheduler's configuration tells of; what is given is known better.
+def training_of(scheduler: Mapping[str, Any], *, zero_snr: bool = False) -> Training:
+    """The training that a scheduler's configuration tells of; ``zero_snr`` where the configuration need not know of it.
 
     Raises UserError where the configuration names what aldente does not know.
     """
     told = str(scheduler.get("prediction_type", "epsilon"))
     known = "flow" if "shift" in scheduler and "beta_start" not in scheduler else PREDICTIONS.get(told)
-    if prediction is None and known is None:
+    if known is None:
         raise UserError(f"the scheduler predicts '{told}', which is not known; known: {', '.join(PREDICTIONS)}.")
-    answers: Prediction = prediction or known  # type: ignore[assignment]
-    if answers == "flow":
-        return _flow(scheduler, flow_shift)
+    if known == "flow":
+        return _flow(scheduler)
     sigmas = training_sigmas(_betas(scheduler))
     if zero_snr or scheduler.get("rescale_betas_zero_snr", False):
         sigmas = _without_signal(sigmas)
-    return Training(prediction=answers, sigmas=sigmas)
+    return Training(prediction=known, sigmas=sigmas)
 
 
-def _flow(scheduler: Mapping[str, Any], given: float | None) -> Training:
+def _flow(scheduler: Mapping[str, Any]) -> Training:
     dynamic = bool(scheduler.get("use_dynamic_shifting", False))
     # What a model that shifts by size is shifted by at its own: the largest.
-    own = math.exp(float(scheduler.get("max_shift", 1.15))) if dynamic else float(scheduler.get("shift", 1.0))
-    factor = own if given is None or dynamic else given
+    factor = math.exp(float(scheduler.get("max_shift", 1.15))) if dynamic else float(scheduler.get("shift", 1.0))
     steps = int(scheduler.get("num_train_timesteps", STEPS))
     even = ((index + 1) / steps for index in range(steps))
     return Training(prediction="flow", sigmas=shift(even, factor), shift=factor, dynamic=dynamic)

@@ -1,4 +1,4 @@
-"""Opening a diffusers folder: its parts in memory, nothing asked of any network, no pickle opened."""
+"""Opening a checkpoint: its parts in memory, nothing asked of any network, no pickle opened."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ import torch
 import transformers
 
 from aldente.engine.errors import UserError
+from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.diffusers.plan import Plan
+from aldente.models.single_file.opening import open_single_file
 
 _SINGLE = "diffusion_pytorch_model"
+
+
+def open_pipeline(path: Path, facts: CheckpointFacts, plan: Plan) -> Any:
+    """The pipeline of a diffusers folder or of one file; raises UserError where it cannot be opened."""
+    if path.is_dir():
+        return open_folder(path, plan)
+    with quiet():
+        return open_single_file(path, facts, dtype=plan.dtype)
 
 
 def open_folder(folder: Path, plan: Plan) -> Any:
