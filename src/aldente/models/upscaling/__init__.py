@@ -1,6 +1,6 @@
 """What enlarges pictures: resamplers, and networks trained for it."""
 
-from aldente.models.upscaling.port import Upscaler, UpscalerInfo
-from aldente.models.upscaling.table import UpscalerEntry, find_upscaler, upscalers
+from aldente.models.upscaling.port import Upscaler, UpscalerEntry, UpscalerInfo
+from aldente.models.upscaling.table import find_upscaler, upscalers
 
 __all__ = ["Upscaler", "UpscalerEntry", "UpscalerInfo", "find_upscaler", "upscalers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -36,3 +37,19 @@ class Upscaler(Protocol):
     def enlarge(self, image: Image, width: int, height: int) -> Image:
         """The picture (uint8, h w 3) at exactly ``width`` x ``height``; networks run as often as needed, then resampled."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscalerEntry:
+    """An upscaler by ``name``, by its ``title`` in A1111, or by one of its ``aliases``.
+
+    ``space`` is where it works; ``factor`` the factor of a network, None where any size is as good. ``load`` opens it on so
+    many threads, or on as many as suit it; it raises UserError where a package is missing.
+    """
+
+    name: str
+    title: str
+    aliases: tuple[str, ...]
+    space: Literal["pixel", "latent"]
+    factor: int | None
+    load: Callable[[int | None], Upscaler]

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
 
 from PIL.Image import Resampling
 
 from aldente.engine.errors import UserError, unknown
 from aldente.engine.spelling import indexed
 from aldente.models.upscaling import pastina, real_esrgan
-from aldente.models.upscaling.port import Upscaler, UpscalerInfo
+from aldente.models.upscaling.port import Upscaler, UpscalerEntry, UpscalerInfo
 from aldente.models.upscaling.resampling import LatentResampler, Resampler
-
-
-@dataclass(frozen=True, kw_only=True)
-class UpscalerEntry:
-    """An upscaler by ``name``, by its ``title`` in A1111, or by one of its ``aliases``.
-
-    ``space`` is where it works; ``factor`` the factor of a network, None where any size is as good. ``load`` opens it on so
-    many threads, or on as many as suit it; it raises UserError where a package is missing.
-    """
-
-    name: str
-    title: str
-    aliases: tuple[str, ...]
-    space: Literal["pixel", "latent"]
-    factor: int | None
-    load: Callable[[int | None], Upscaler]
 
 
 def upscalers() -> tuple[UpscalerEntry, ...]:
@@ -55,16 +37,25 @@ def upscalers() -> tuple[UpscalerEntry, ...]:
 
 
 def find_upscaler(name: str) -> UpscalerEntry:
-    """The upscaler called ``name``, in any usual spelling; raises ``UserError`` naming the nearest one if there is none."""
+    """The upscaler called ``name``, in any usual spelling, else the user's file of that path or name.
+
+    Raises ``UserError`` naming the nearest one if there is none.
+    """
     found = _index().get(_plain(name))
     if found is not None:
         return found
+    from aldente.models.upscaling.users import user_upscaler  # noqa: PLC0415  # which looks through folders
+
+    users = user_upscaler(name)
+    if users is not None:
+        return users
+    known = (entry.name for entry in upscalers())
     if _plain(name) in _ELSEWHERE:
         raise UserError(
-            f"upscaler '{name}' is one of other programs, whose weights aldente does not have;"
-            f" choose one of: {', '.join(entry.name for entry in upscalers())}."
+            f"upscaler '{name}' is one of other programs, whose weights are not found here: give its file, or say where your"
+            f" upscalers are (aldente models add FOLDER), or choose one of: {', '.join(known)}."
         )
-    raise unknown("upscaler", name, (entry.name for entry in upscalers()))
+    raise unknown("upscaler", name, known)
 
 
 def _plain(name: str) -> str:
