@@ -132,7 +132,8 @@ with open_store(sys.argv[1]) as store:
     assert all(hashlib.sha256(file.read_bytes()).hexdigest() == file.stem for file in files)
 
 
-def test_contents_are_stored_once_and_healed_when_cut_short(tmp_path):
+@pytest.mark.parametrize("damaged", [b"o", b"two"], ids=["cut short", "of the same length"])
+def test_contents_are_stored_once_and_healed_when_damaged(tmp_path, damaged):
     files = Files(tmp_path)
     (first, second) = files.add([b"one", b"two"])
     path = tmp_path / first.path
@@ -140,7 +141,7 @@ def test_contents_are_stored_once_and_healed_when_cut_short(tmp_path):
     written = path.stat().st_mtime_ns
     assert files.add([b"one"]) == [first]
     assert path.stat().st_mtime_ns == written
-    path.write_bytes(b"o")
+    path.write_bytes(damaged)
     with pytest.raises(UserError, match="is damaged"):
         files.read(first)
     files.add([b"one"])
@@ -165,6 +166,19 @@ def test_a_lost_file_is_healed_by_saving_again(tmp_path):
         assert store.image_bytes(store.get(stored.id)) == png + b"\0"
 
 
+def test_a_file_damaged_at_its_length_is_healed_by_saving_again(tmp_path):
+    with open_store(str(tmp_path / "a.sqlite")) as store:
+        record, png = drawn(recipe(1))
+        stored = store.save(record, png)
+        (path,) = (tmp_path / "a.files").glob("??/??/*.png")
+        path.write_bytes(png[:-1] + bytes([png[-1] ^ 1]))
+        with pytest.raises(UserError, match="is damaged"):
+            store.image_bytes(stored)
+        assert store.save(record, png) == stored
+        assert store.image_bytes(stored) == png
+        assert store.verify().damage == ()
+
+
 def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path):
     Files(tmp_path)
     old, new = tmp_path / "incoming" / "old", tmp_path / "incoming" / "new"
@@ -184,6 +198,8 @@ def test_a_kept_file_that_was_damaged_or_lost_is_told_and_healed_by_keeping_it_a
         path.write_bytes(b"a mosk")
         with pytest.raises(UserError, match="is damaged"):
             store.read_file(kept)
+        assert store.keep_file(b"a mask") == kept
+        assert store.read_file(kept) == b"a mask"
         path.unlink()
         with pytest.raises(UserError, match="cannot be read"):
             store.read_file(kept)

@@ -1,6 +1,7 @@
 """Pictures in every format carry their recipe and infotext, and other programs' files are read."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from aldente.engine.errors import UserError
 from aldente.recipe.infotext import to_infotext
 from aldente.store.encodings import FORMATS, Metadata, comment_text, encode, find_format, read_embedded, read_pixels
+from aldente.store.png import Embedded
 from aldente.testing.store_contract import pixels, recipe
 
 LOSSY = FORMATS[1:]
@@ -86,19 +88,43 @@ def test_formats_are_found_by_name_and_suffix():
 @pytest.mark.parametrize("format_", LOSSY)
 @settings(max_examples=40, deadline=None)
 @given(places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), end=st.integers(0, 5000))
-def test_damaged_files_are_refused_or_read_but_never_crash(format_, places, end):
+def test_damaged_files_are_refused_with_words_or_read_for_what_they_are(format_, places, end):
     content = bytearray(_whole(format_))
     for place, value in places:
         content[place % len(content)] = value
     damaged = bytes(content[: max(1, len(content) - end)])
-    for read in (read_embedded, read_pixels):
-        try:
-            read(damaged)
-        except UserError:
-            continue
+    found, pixels_ = _read(read_embedded, damaged), _read(read_pixels, damaged)
+    if isinstance(found, Embedded):
+        # A recipe is there whole, as its digest proves, or not at all: never another one.
+        assert found.recipe in (None, said(PROMPT).recipe)
+        assert found.width > 0
+        assert found.height > 0
+    if isinstance(pixels_, np.ndarray):
+        assert pixels_.dtype == np.uint8
+        assert pixels_.ndim == 3
+        assert pixels_.shape[2] == 3
+    if isinstance(found, Embedded) and isinstance(pixels_, np.ndarray):
+        assert pixels_.shape[:2] == (found.height, found.width)
+    if damaged == _whole(format_):
+        assert found.recipe == said(PROMPT).recipe
+        assert pixels_.shape == (24, 24, 3)
+    for refused in (found, pixels_):
+        if isinstance(refused, str):
+            assert re.match(r"the picture: .{20,}", refused, re.S)
+
+
+PROMPT = "a red apple, " * 20
+
+
+def _read(read, content):
+    """What is read, or the words with which it is refused; whatever else is raised fails the test."""
+    try:
+        return read(content)
+    except UserError as error:
+        return str(error)
 
 
 def _whole(format_, kept={}):  # noqa: B006  # made once
     if format_ not in kept:
-        kept[format_] = encode(pixels(3, 24), format_, None, said("a red apple, " * 20))
+        kept[format_] = encode(pixels(3, 24), format_, None, said(PROMPT))
     return kept[format_]

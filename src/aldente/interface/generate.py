@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from aldente.interface.console import emit, progress, say, tell
-from aldente.interface.forms import FormatOption, OutOption, QualityOption, written
-from aldente.interface.options import Settings, recipe_options
+from aldente.interface.console import emit, progress, tell
+from aldente.interface.forms import FormatOption, OutOption, Place, QualityOption, all_written
+from aldente.interface.options import JsonOption, Settings, StoreOption, recipe_options
 from aldente.recipe.recipe import Recipe
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.files import folder
@@ -18,6 +17,15 @@ from aldente.studio.forecast import forecast
 from aldente.studio.forms import form_of
 from aldente.studio.request import is_random, resolve, series
 from aldente.studio.workbench import Workbench, open_workbench
+
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'; 'auto' picks one.")
+]
+DynamicOption = Annotated[bool, typer.Option("--dynamic", help="Braces and wildcards are choices: 'a {red|blue} __fruit__'.")]
+CombinationsOption = Annotated[bool, typer.Option("--combinations", help="With --dynamic: all choices, not one.")]
+WildcardsOption = Annotated[
+    list[Path] | None, typer.Option("--wildcards", help="With --dynamic: a folder of lists. [default: wildcards]")
+]
 
 
 @recipe_options
@@ -27,44 +35,29 @@ def command(
     out: OutOption = Path("out"),
     format: FormatOption = "png",
     quality: QualityOption = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Start from a preset: see 'aldente presets'; 'auto' picks one.")
-    ] = None,
-    store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
+    preset: PresetOption = None,
+    store: StoreOption = None,
     again: Annotated[bool, typer.Option("--again", help="Draw even what the store has.")] = False,
-    dynamic: Annotated[
-        bool, typer.Option("--dynamic", help="Braces and wildcards are choices: 'a {red|blue} __fruit__'.")
-    ] = False,
-    combinations: Annotated[bool, typer.Option("--combinations", help="With --dynamic: all choices, not one.")] = False,
-    wildcards: Annotated[
-        list[Path] | None, typer.Option("--wildcards", help="With --dynamic: a folder of lists. [default: wildcards]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    dynamic: DynamicOption = False,
+    combinations: CombinationsOption = False,
+    wildcards: WildcardsOption = None,
+    as_json: JsonOption = False,
     *,
     settings: Settings,
 ) -> None:
     """Draw pictures from a prompt."""
     form = form_of(format, quality)
     bench = open_workbench(store)
-    variety = Variety(count=count, dynamic=dynamic or combinations, combinations=combinations, wildcards=wildcards)
-    recipes = _recipes(bench, prompt, settings, preset, variety)
+    recipes = _recipes(bench, prompt, settings, preset, Variety(count, dynamic or combinations, combinations, wildcards))
     if is_random(settings.get("seed", "random")):
         tell(f"seed {recipes[0].seed}")
     cost = forecast(bench, recipes)
     tell(cost.sentence())
     folder(out)
-    made: list[tuple[Drawn, Path | None]] = []
-    stopped = False
-    try:
-        with progress("drawing", cost.calls, quiet=as_json) as bar:
-            order, note = Order(preset=preset, again=again), None if bar is None else bar.note
-            for drawn in draw(bench, recipes, order, watch=bar, note=note):
-                path = written(drawn, out, form)
-                made.append((drawn, path))
-                if not as_json:
-                    say(_line(drawn, path))
-    except KeyboardInterrupt:
-        stopped = True
+    with progress("drawing", cost.calls, quiet=as_json) as bar:
+        order, note = Order(preset=preset, again=again), None if bar is None else bar.note
+        pictures = draw(bench, recipes, order, watch=bar, note=note)
+        made, stopped = all_written(pictures, Place(out, form), None if as_json else _line)
     if as_json:
         emit([_facts(drawn, path) for drawn, path in made])
     if stopped:
@@ -74,11 +67,10 @@ def command(
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Variety:
+class Variety(NamedTuple):
     """How many pictures of a prompt, and whether its braces and wildcards are choices."""
 
-    count: int
+    pictures: int
     dynamic: bool
     combinations: bool
     wildcards: list[Path] | None
@@ -92,11 +84,11 @@ def _recipes(bench: Workbench, prompt: str, settings: Settings, preset: str | No
         return resolve(bench, asked, preset=preset, listen=tell, finished=True)
 
     if not variety.dynamic:
-        return series(resolved(prompt), variety.count)
+        return series(resolved(prompt), variety.pictures)
     from aldente.studio.prompts import wildcards_of, with_variety  # noqa: PLC0415  # a parser, for these only
 
     lists = wildcards_of(variety.wildcards)
-    return with_variety(prompt, variety.count, resolved, lists, combinations=variety.combinations)
+    return with_variety(prompt, variety.pictures, resolved, lists, combinations=variety.combinations)
 
 
 def _line(drawn: Drawn, path: Path | None) -> str:

@@ -15,6 +15,9 @@ from aldente.recipe.parameters import Parameter, alias_note, find_parameter, par
 Settings = Mapping[str, Any]
 """What the user set, as text, by our parameter names; what was left alone is not in it."""
 
+StoreOption = Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
+
 _POSITIONAL = "prompt"
 
 _PANELS = {

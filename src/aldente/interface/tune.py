@@ -2,97 +2,117 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, NamedTuple
 
 import typer
 
 from aldente.engine.errors import UserError
 from aldente.interface.console import command_line, emit, say, table, tell
-from aldente.interface.options import Settings, recipe_options
+from aldente.interface.options import JsonOption, Settings, StoreOption, recipe_options
+from aldente.interface.study_options import (
+    BudgetOption,
+    CategoryOption,
+    GoalOption,
+    HeldOutOption,
+    Pictures,
+    PromptsOption,
+    ReportOption,
+    SeedsOption,
+    budget_calls,
+    speed_of,
+)
 from aldente.interface.study_progress import StudyProgress
-from aldente.recipe.recipe import Recipe
-from aldente.studio.files import folder, read_text, write
-from aldente.studio.forecast import duration, seconds_per_row
+from aldente.studio.files import folder, write
+from aldente.studio.forecast import duration
 from aldente.studio.request import resolve
 from aldente.studio.tables import check_parquet
-from aldente.studio.tuning import PROMPT_FILE, TuningRun, category_prompts, read_prompts, run_study
+from aldente.studio.tuning import TuningRun, run_study
 from aldente.studio.tuning_export import save_figures, save_tables
 from aldente.studio.tuning_report import plots_of, report_of
 from aldente.studio.workbench import Workbench, open_workbench
-from aldente.tuning.budget import calls_for_seconds, fitted, total_calls
+from aldente.tuning.budget import fitted, total_calls
 from aldente.tuning.categories import find_category
+from aldente.tuning.result import Goal
 from aldente.tuning.study import CFGS, PAIRS, Guarantee, Study, parse_pair
 
 TUNED_APART = ("sampler", "schedule", "steps", "seed")
 
-MOST = 1e12
-"""More calls, seconds or minutes than any budget."""
+SamplersOption = Annotated[str | None, typer.Option("--samplers", help="Which to compare: 'DPM++ 2M Karras,Euler a'.")]
+CfgAxisOption = Annotated[bool, typer.Option("--cfg-axis/--no-cfg-axis", help="Find the range of CFG as well.")]
+GuaranteedOption = Annotated[
+    bool, typer.Option("--guaranteed", help="Draw prompts until verdicts are sure, whenever that is; takes 30 or more.")
+]
+ParquetOption = Annotated[bool, typer.Option("--parquet", help="Write the tables as Parquet too (needs aldente[export]).")]
 
-_BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>calls|s|min)", re.ASCII)
+
+class Asked(NamedTuple):
+    """What the options ask for, as they were written."""
+
+    pictures: Pictures
+    goal: Goal
+    budget: str | None
+    samplers: str | None
+    cfgs: bool
+    guaranteed: bool
+    confidence: float
 
 
 @recipe_options
 def command(
-    prompts: Annotated[Path | None, typer.Option("--prompts", help="A file with a prompt on each line.")] = None,
-    category: Annotated[
-        str | None,
-        typer.Option("--category", help="What the prompts show: portrait, food ...; without --prompts, bundled ones."),
-    ] = None,
-    goal: Annotated[
-        Literal["draft", "production", "final"], typer.Option("--goal", help="How near is near enough.")
-    ] = "production",
-    budget: Annotated[str | None, typer.Option("--budget", help="At most so much: 20000calls, 90s or 5min.")] = None,
-    samplers: Annotated[str | None, typer.Option("--samplers", help="Which to compare: 'DPM++ 2M Karras,Euler a'.")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds for each prompt.")] = 2,
-    held_out: Annotated[
-        Path | None, typer.Option("--held-out", help="A file of other prompts that confirm the choice.")
-    ] = None,
-    cfgs: Annotated[bool, typer.Option("--cfg-axis/--no-cfg-axis", help="Find the range of CFG as well.")] = True,
-    guaranteed: Annotated[
-        bool, typer.Option("--guaranteed", help="Draw prompts until verdicts are sure, whenever that is; takes 30 or more.")
-    ] = False,
+    prompts: PromptsOption = None,
+    category: CategoryOption = None,
+    goal: GoalOption = "production",
+    budget: BudgetOption = None,
+    samplers: SamplersOption = None,
+    seeds: SeedsOption = 2,
+    held_out: HeldOutOption = None,
+    cfgs: CfgAxisOption = True,
+    guaranteed: GuaranteedOption = False,
     confidence: Annotated[float, typer.Option("--confidence", help="How sure, between 0.5 and 1.")] = 0.95,
-    parquet: Annotated[
-        bool, typer.Option("--parquet", help="Write the tables as Parquet too (needs aldente[export]).")
-    ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")] = Path("out/tune"),
+    parquet: ParquetOption = False,
+    out: ReportOption = Path("out/tune"),
     name: Annotated[str | None, typer.Option("--name", help="The preset's name; the goal and the model if not given.")] = None,
-    store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
     *,
     settings: Settings,
 ) -> None:
     """Find the cheapest setting that is as good as the dearest."""
-    for fixed in TUNED_APART:
-        if fixed in settings:
-            raise UserError(f"{fixed} is what a study varies: leave --{fixed} out (--samplers says which to compare).")
-    if not 0.5 < confidence < 1.0:
-        raise UserError(f"confidence is {confidence:g}; it must lie between 0.5 and 1, such as 0.95.")
     if parquet:
         check_parquet()
     kind = "" if category is None else find_category(category).name
-    measuring, confirming = _prompts(prompts, held_out, kind)
+    asked = Asked(Pictures(prompts, held_out, kind, seeds), goal, budget, samplers, cfgs, guaranteed, confidence)
     bench = open_workbench(store)
+    study = _asked_study(bench, asked, settings)
+    name = name or "-".join(part for part in (study.base.model, kind, goal) if part)
+    keep = Keep(out=out, parquet=parquet, as_json=as_json)
+    carry_out(bench, study, keep, name=name, command=command_line(), category=kind)
+
+
+def _asked_study(bench: Workbench, asked: Asked, settings: Settings) -> Study:
+    """The study that is asked for."""
+    for fixed in TUNED_APART:
+        if fixed in settings:
+            raise UserError(f"{fixed} is what a study varies: leave --{fixed} out (--samplers says which to compare).")
+    if not 0.5 < asked.confidence < 1.0:
+        raise UserError(f"confidence is {asked.confidence:g}; it must lie between 0.5 and 1, such as 0.95.")
+    measuring, confirming = asked.pictures.read("a study")
     base = resolve(bench, {"cfg": 4.0, **settings})
-    study = Study(
+    return Study(
         base=base,
         prompts=measuring,
         held_out_prompts=confirming,
-        seeds=tuple(range(1, seeds + 1)),
-        goal=goal,
-        pairs=tuple(parse_pair(text, base) for text in samplers.split(",")) if samplers else PAIRS,
+        seeds=tuple(range(1, asked.pictures.seeds + 1)),
+        goal=asked.goal,
+        pairs=tuple(parse_pair(text, base) for text in asked.samplers.split(",")) if asked.samplers else PAIRS,
         baseline_cfg=base.sampling.guidance.scale,
-        cfgs=CFGS if cfgs else (),
-        budget_calls=_calls(budget, bench, base=base) if budget is not None else None,
-        alpha=round(1.0 - confidence, 9),
-        guarantee=Guarantee() if guaranteed else None,
+        cfgs=CFGS if asked.cfgs else (),
+        budget_calls=budget_calls(asked.budget, speed_of(bench, base)) if asked.budget is not None else None,
+        alpha=round(1.0 - asked.confidence, 9),
+        guarantee=Guarantee() if asked.guaranteed else None,
     )
-    name = name or "-".join(part for part in (base.model, kind, goal) if part)
-    keep = Keep(out=out, parquet=parquet, as_json=as_json)
-    carry_out(bench, study, keep, name=name, command=command_line(), category=kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +128,7 @@ def carry_out(bench: Workbench, study: Study, keep: Keep, *, name: str, command:
     """Run a study with its progress, write the report with its figures and tables, print what was found."""
     out, as_json = folder(keep.out), keep.as_json
     smaller, cuts = fitted(study)
-    speed = _speed(bench, study.base)
+    speed = speed_of(bench, study.base)
     calls = total_calls(smaller)
     tell(f"At most {calls} model calls, about {duration(calls * speed)} on this machine; stored pictures are not drawn again.")
     for cut in cuts:
@@ -148,30 +168,3 @@ def _print(run: TuningRun) -> None:
         say(sentence)
     say(run.result.confidence)
     say("")
-
-
-def _speed(bench: Workbench, base: Recipe) -> float:
-    """Seconds of one model evaluation, measured now."""
-    return seconds_per_row(bench, bench.model(base.model), (base.width, base.height))
-
-
-def _prompts(prompts: Path | None, held_out: Path | None, category: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The prompts to measure on and those that confirm: from files, or those that are bundled for the category."""
-    confirming = read_prompts(read_text(held_out, PROMPT_FILE), str(held_out)) if held_out else ()
-    if prompts is not None:
-        return read_prompts(read_text(prompts, PROMPT_FILE), str(prompts)), confirming
-    if not category:
-        raise UserError("a study needs prompts: give --prompts FILE, or --category NAME for bundled ones.")
-    measuring, bundled = category_prompts(category)
-    return measuring, confirming or bundled
-
-
-def _calls(budget: str, bench: Workbench, *, base: Recipe) -> int:
-    """A budget in model calls, from calls, seconds or minutes. Raises UserError for any other text."""
-    found = _BUDGET.fullmatch(budget.strip().lower())
-    amount = float(found["amount"]) if found else 0.0
-    if found is None or not 0.0 < amount < MOST:
-        raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
-    if found["unit"] == "calls":
-        return int(amount)
-    return calls_for_seconds(amount * (60.0 if found["unit"] == "min" else 1.0), _speed(bench, base))

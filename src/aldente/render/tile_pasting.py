@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -48,10 +48,15 @@ def pasted(whole: Passages, image: Image) -> Asking[Image]:
             before = picture if len(now) == 1 else picture.copy()
             for group in _groups(list(enumerate(now, done)), 2 * whole.model.info.rows):
                 fresh = yield from together([drawing.drawn(before, region, place) for place, region in group])
-                for (_, region), pixels in zip(group, fresh, strict=True):
-                    picture[region.window] = _mixed(picture[region.window], pixels, region.mask)
+                _paste(picture, [region for _, region in group], fresh)
             done += len(now)
     return picture
+
+
+def _paste(picture: Image, regions: Sequence[Region], fresh: Sequence[Image]) -> None:
+    """Lay new pixels over the regions of a picture, which is changed."""
+    for region, pixels in zip(regions, fresh, strict=True):
+        picture[region.window] = _mixed(picture[region.window], pixels, region.mask)
 
 
 def _groups(items: list[tuple[int, Region]], count: int) -> Iterator[list[tuple[int, Region]]]:

@@ -70,12 +70,13 @@ class Files:
             raise _refused(folder, error) from error
 
     def add(self, contents: Sequence[bytes]) -> list[StoredFile]:
-        """Write ``contents``, except those that are there already, and return once they would survive a power cut.
+        """Write ``contents``, except those that are there whole already, and return once they would survive a power cut.
 
+        A file that is there but damaged is written anew.
         When the disk is full (or any write fails) nothing half-written stays, and UserError says so.
         """
         stored = [_named(content) for content in contents]
-        missing = {file: content for file, content in zip(stored, contents, strict=True) if not self.has(file)}
+        missing = {file: content for file, content in zip(stored, contents, strict=True) if not self.is_whole(file)}
         moves = [(self._incoming / uuid.uuid4().hex, self.folder / file.path) for file in missing]
         try:
             with ThreadPoolExecutor(min(WRITERS, len(moves) or 1)) as pool:
@@ -95,6 +96,15 @@ class Files:
         try:
             return (self.folder / file.path).stat().st_size == file.bytes
         except FileNotFoundError:
+            return False
+
+    def is_whole(self, file: StoredFile) -> bool:
+        """Whether the file is there and holds what its name says; it is read for that."""
+        if not self.has(file):
+            return False
+        try:
+            return hashlib.sha256((self.folder / file.path).read_bytes()).hexdigest() == file.hash
+        except OSError:
             return False
 
     def read(self, file: StoredFile) -> bytes:

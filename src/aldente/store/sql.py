@@ -69,7 +69,7 @@ class SqlStore:
                 raise ValueError(f"record {record.id}: a picture is saved with its PNG or other file, a failure with None")
         ids = list({record.id for record, _ in pairs})
         with self._database.reading() as connection:
-            whole = {id_ for id_, file in pictures.files_of(connection, ids).items() if self._files.has(file)}
+            whole = {id_ for id_, file in pictures.files_of(connection, ids).items() if self._files.is_whole(file)}
         contents = {record.id: png for record, png in pairs if png is not None and record.id not in whole}
         files = dict(zip(contents, self._files.add(list(contents.values())), strict=True))
         with self._database.writing() as connection:

@@ -167,7 +167,10 @@ def _file_damage(kept: Files, file: StoredFile) -> Iterator[Damage]:
     try:
         kept.read(file)
     except UserError as error:
-        advice = f"Restore {file.path} from a backup, or draw it again: aldente history 'file:{file.hash[:12]}'"
+        advice = (
+            f"Restore {file.path} from a backup, or find its picture with aldente history 'file:{file.hash[:12]}' and mend it"
+            " with aldente reproduce ID."
+        )
         what = str(error).partition(";")[0].removeprefix(f"file {kept.folder / file.path} ")
         yield Damage(where=f"file {file.path}", what=what, advice=advice)
 

@@ -16,7 +16,7 @@ from aldente.recipe.infotext import recipe_from_infotext
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.value import Value
 from aldente.store.encodings import Format, read_embedded, read_pixels
-from aldente.store.record import Provenance, Record
+from aldente.store.record import Provenance, Record, image_hash
 from aldente.studio.copies import is_exact, known_of, quality_of
 from aldente.studio.drawing import Drawn, Order, draw
 from aldente.studio.forms import format_of
@@ -87,7 +87,7 @@ def _lost(bench: Workbench, what: str) -> tuple[Record, str] | None:
 
 def _restored(record: Record, why: str, drawn: Drawn) -> Reproduction:
     """The verdict by the hash of the pixels alone, where these are lost."""
-    if drawn.record.image_hash == record.image_hash:
+    if image_hash(drawn.image) == record.image_hash:
         whole = (why, "the store has the file again: its pixels are those that were recorded")
         return Reproduction(verdict="bit-exact", psnr_db=None, why=whole, recipe=record.recipe)
     original = Original(recipe=record.recipe, source="the store", record=record)
