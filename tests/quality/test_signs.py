@@ -5,7 +5,7 @@ import pytest
 from flawed_pictures import blurred, emoji, landscape, noisy, photograph
 from scipy import ndimage
 
-from aldente.quality.clipping import blown, clipped_area, crushed, extreme
+from aldente.quality.clipping import blown, clipped, clipped_area, crushed, extreme
 from aldente.quality.colour import cast, chroma, colourfulness
 from aldente.quality.noise import flat_noise, haar_noise
 from aldente.quality.planes import lab, luma, page, saturation, subject
@@ -59,6 +59,13 @@ def test_crushed_counts_black():
     image = landscape().copy()
     image[:32] = 0
     assert crushed(image) == pytest.approx(0.25, abs=0.01)
+
+
+def test_clipped_is_blown_and_crushed_together_and_no_pure_colour():
+    image = plain([120, 120, 120])
+    image[4:8, 4:12], image[20:24, 4:8], image[10:16, 20:26] = 255, 0, (255, 0, 0)
+    assert clipped(image) == pytest.approx((4 * 8 + 4 * 4) / 32**2)
+    assert clipped(image) == pytest.approx(blown(image) + crushed(image))
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0, 9.0])

@@ -101,6 +101,23 @@ def test_a_category_is_found_by_name_and_a_typing_error_is_told():
         find_category("portrat")
 
 
+def test_the_recorded_examples_are_what_the_encoder_makes_of_them(monkeypatch):
+    encoder = MiniLM(threads=1)
+    stored = module.vectors_of(encoder, categories())
+    cosines = (stored * encoder.embed(module.phrases_of(categories()))).sum(axis=1)
+    assert cosines.min() > 0.98, "run: python tests/tuning/record_categories.py"
+    monkeypatch.setattr(MiniLM, "embed", lambda *_: pytest.fail("the examples were read again"))
+    Recogniser(encoder)
+
+
+def test_other_examples_are_read_by_the_encoder():
+    known = [
+        Category(name="boat", title="boats", examples=("a boat",) * 5),
+        Category(name="cat", title="c", examples=("cat",) * 5),
+    ]
+    assert Recogniser(MiniLM(threads=1), known).recognise("a sailing boat at sea").category == "boat"
+
+
 def test_another_encoder_serves():
     class Letters:
         name = "letters"

@@ -19,6 +19,12 @@ def crushed(image: Image) -> float:
     return float((image.max(axis=2) <= 1)[subject(image)].mean())
 
 
+def clipped(image: Image) -> float:
+    """Share of the subject that holds no more than white or black: blown and crushed together."""
+    lost = (image.min(axis=2) >= 250) | (image.max(axis=2) <= 1)
+    return float(lost[subject(image)].mean())
+
+
 def extreme(image: Image) -> float:
     """Share of the subject's channel values that are at an end of the range (<= 1 or >= 254)."""
     values = image[subject(image)]

@@ -43,6 +43,8 @@ SIGNS: tuple[Sign, ...] = (
     _flaw(name="ringing", title="ringing and dirt", unit="steps", noticeable=1.0, compute=sharpness.ringing),
     _flaw(name="overshoot", title="overshoot at edges", unit="steps", noticeable=1.5, compute=sharpness.overshoot),
     _flaw(name="lattice", title="lattice", unit="steps", noticeable=1.0, compute=seams.lattice),
+    Sign(name="clipped", version=1, kind="content", title="clipped share", unit="share", worse="more", noticeable=0.03,
+         compute=clipping.clipped),
     Sign(name="detail", version=1, kind="content", title="detail", unit="steps", worse="less", noticeable=1.0,
          compute=sharpness.detail),
     Sign(name="tenengrad", version=1, kind="content", title="Tenengrad", unit="", worse="less", noticeable=5000.0,

@@ -20,6 +20,9 @@ def _utc(text: str) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+ALWAYS_MEASURED = ("clipped",)
+"""Metrics that every picture has that is drawn or taken in, but for very large ones."""
+
 Instant = Annotated[str, AfterValidator(_utc)]
 """A moment in UTC to the microsecond, ISO 8601, one spelling: ``2026-01-31T12:00:00.000000Z``."""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from aldente.engine.errors import UserError
-from aldente.store.catalogue import catalogue_missing
+from aldente.store.catalogue import METRIC, catalogue_missing, ensure_words
 from aldente.store.connection import Database
+from aldente.store.record import ALWAYS_MEASURED
 
 REVISIONS = ("0001", "0002", "0003")
 """All schema revisions, oldest first; each is a file in migrations/versions."""
@@ -32,6 +33,8 @@ def bring_up_to_date(database: Database) -> None:
         if _checked(connection, database.where) != REVISIONS[-1]:
             _migrate(connection)
             catalogue_missing(connection)
+            # So that questions about them are understood before there are any.
+            ensure_words(connection, {("name", METRIC + name) for name in ALWAYS_MEASURED})
 
 
 def _checked(connection: Connection, where: str) -> str | None:

@@ -18,6 +18,7 @@ from aldente.store.png import TRAINED_MEDIA_XMP, png_bytes
 from aldente.store.port import Store
 from aldente.store.record import Cost, Record, StageCost, failure, picture
 from aldente.studio.copies import is_exact
+from aldente.studio.measuring import usual_scores
 from aldente.studio.workbench import Workbench
 
 
@@ -122,10 +123,11 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
         rendered.image,
         cost=cost,
         provenance=provenance,
+        quality=usual_scores(rendered.image),
         plan=order.plan,
         study=order.study,
         preset=order.preset,
-    )
+    ).model_copy(update={"category": bench.category(recipe, model)})
     return Drawn(recipe=recipe, record=bench.store.save(made, png), store=bench.store, reused=False)
 
 

@@ -19,6 +19,8 @@ from aldente.store.port import Store
 from aldente.store.record import Cost, Provenance, now, picture
 from aldente.studio.copies import original_of
 from aldente.studio.forms import format_of
+from aldente.studio.measuring import usual_scores
+from aldente.studio.recognising import Categories
 
 OWN = "aldente"
 UNKNOWN = "unknown"
@@ -51,14 +53,15 @@ def pictures_in(places: Iterable[Path]) -> list[Path]:
 
 def take_in(store: Store, files: Iterable[Path]) -> Iterator[Imported]:
     """Keep each picture whose recipe can be read, one after the other; no file stops the others."""
+    categories = Categories()
     for path in files:
         try:
-            yield _one(store, path)
+            yield _one(store, path, categories)
         except UserError as error:
             yield Imported(file=str(path), state="refused", why=str(error))
 
 
-def _one(store: Store, path: Path) -> Imported:
+def _one(store: Store, path: Path, categories: Categories) -> Imported:
     embedded = read_embedded(path)
     found = _found(embedded)
     if found is None:
@@ -70,12 +73,14 @@ def _one(store: Store, path: Path) -> Imported:
         why = f"is a copy of {known.id[:8]} as {format_of(content).upper()}"
         return Imported(file=str(path), state="known", id=known.id, unmapped=found.unmapped, why=why)
     provenance = _provenance(found, path, embedded, format_of(content))
-    record = picture(found.recipe, image, cost=Cost(model_calls=0, seconds=0.0), provenance=provenance)
+    cost = Cost(model_calls=0, seconds=0.0)
+    record = picture(found.recipe, image, cost=cost, provenance=provenance, quality=usual_scores(image))
     same = [one for one in store.by_image(str(record.image_hash)) if one.recipe_digest == record.recipe_digest]
     if same:
         return Imported(file=str(path), state="known", id=same[0].id, program=program, unmapped=found.unmapped)
     said = "; ".join(f"{key}: {value}" for key, value in found.unmapped.items())
-    stored = store.save(record.model_copy(update={"note": f"not mapped: {said}"[:10_000]} if said else {}), content)
+    told = {"note": f"not mapped: {said}"[:10_000] if said else None, "category": categories.of(found.recipe)}
+    stored = store.save(record.model_copy(update=told), content)
     return Imported(file=str(path), state="kept", id=stored.id, program=program, unmapped=found.unmapped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ INTERCEPT, SLOPE = 0.25, 29.0
 
 Fitted to the prompts of ``tests/tuning/prompts_calibrating.toml``; the tests repeat the fit.
 """
+
+VECTORS = "categories.npz"
+"""What the embedded encoder makes of the examples, so that nobody waits for that: see tests/tuning/record_categories.py."""
 
 SURE = 0.75
 """From this probability on a category is called sure: of the calibrating prompts 90 % are, and 97 % of these are right."""
@@ -73,14 +77,33 @@ def find_category(name: str) -> Category:
     raise unknown("category", name, [category.name for category in categories()])
 
 
+def phrases_of(known: Sequence[Category]) -> list[str]:
+    """Every example, category by category."""
+    return [phrase for category in known for phrase in category.examples]
+
+
+def vectors_of(encoder: TextEncoder, known: Sequence[Category]) -> NDArray[np.float32]:
+    """What an encoder makes of every example, ``n d``: from ``VECTORS`` where that was read from these by this one."""
+    phrases = phrases_of(known)
+    with files("aldente.tuning").joinpath(VECTORS).open("rb") as file, np.load(file, allow_pickle=False) as kept:
+        if str(kept["encoder"]) == encoder.name and str(kept["phrases"]) == digest_of(phrases):
+            stored: NDArray[np.float32] = kept["vectors"].astype(np.float32)
+            return stored
+    return encoder.embed(phrases)
+
+
+def digest_of(phrases: Sequence[str]) -> str:
+    """The SHA-256 of phrases in their order."""
+    return hashlib.sha256("\n".join(phrases).encode()).hexdigest()
+
+
 class Recogniser:
-    """Recognises what prompts are about, by an encoder that reads the examples once."""
+    """Recognises what prompts are about, by an encoder and what it makes of the examples."""
 
     def __init__(self, encoder: TextEncoder, known: Sequence[Category] | None = None) -> None:
         self._encoder = encoder
         self._known = tuple(known or categories())
-        phrases = [phrase for category in self._known for phrase in category.examples]
-        raw = encoder.embed(phrases)
+        raw = vectors_of(encoder, self._known)
         # All phrases of a language point somewhat the same way; what they have in common tells nothing apart.
         self._common = raw.mean(axis=0)
         rows = iter(self._centred(raw))
@@ -88,7 +111,8 @@ class Recogniser:
 
     def recognise(self, prompt: str) -> Recognition:
         """The category of a prompt: its words as a whole and its subject (what stands before the first comma) count equally."""
-        closeness = [self._closeness(prompt, examples) for examples in self._examples]
+        directions = self._directions(prompt)
+        closeness = [self._closeness(directions, examples) for examples in self._examples]
         scores = [float(np.sort(near)[-NEAREST:].mean()) for near in closeness]
         best, second = sorted(range(len(scores)), key=lambda i: -scores[i])[:2]
         category = self._known[best]
@@ -100,9 +124,14 @@ class Recogniser:
             like=category.examples[int(np.argmax(closeness[best]))],
         )
 
-    def _closeness(self, prompt: str, examples: NDArray[np.float32]) -> NDArray[np.float32]:
-        both = self._centred(self._encoder.embed([prompt, subject_of(prompt)]))
-        near: NDArray[np.float32] = (examples @ both.T).mean(axis=1)
+    def _directions(self, prompt: str) -> NDArray[np.float32]:
+        """The prompt and its subject; each by itself, so that a long prompt does not make its subject long."""
+        texts = dict.fromkeys((prompt, subject_of(prompt)))
+        return self._centred(np.concatenate([self._encoder.embed([text]) for text in texts]))
+
+    @staticmethod
+    def _closeness(directions: NDArray[np.float32], examples: NDArray[np.float32]) -> NDArray[np.float32]:
+        near: NDArray[np.float32] = (examples @ directions.T).mean(axis=1)
         return near
 
     def _centred(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

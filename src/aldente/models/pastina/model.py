@@ -29,6 +29,7 @@ from aldente.models.pastina.hints import (
     with_hole,
 )
 from aldente.models.pastina.runtimes import in_format, runtimes
+from aldente.models.pastina.sentences import MiniLM
 from aldente.models.pastina.sessions import Sessions
 from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
 from aldente.models.pastina.threads import usable_threads
@@ -161,6 +162,11 @@ class Pastina:
         """The condition with hints, each times its weight and all added up; a weight of 0 is as if the hint were not there."""
         assert isinstance(condition, Prompt | Hinted), "a condition of another model"
         return hinted(condition, hints)
+
+    @cached_property
+    def sentences(self) -> MiniLM:
+        """The text encoder for other uses than drawing, in the session that is open for drawing."""
+        return MiniLM(threads=self._threads, weights=self._weights, session=lambda: self._sessions.text)
 
     def reading(self, prompt: Prompt) -> Reading:
         """What the text encoder makes of a prompt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,19 @@ SENTENCE_TOKENS = 128
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2: the mean of a text's token states, of length 1 [Reimers 2019, Sec. 3]."""
+    """all-MiniLM-L6-v2: the mean of a text's token states, of length 1 [Reimers 2019, Sec. 3].
+
+    ``session`` gives one that is open already; without it the encoder opens its own when it is first asked.
+    """
 
     name = "all-MiniLM-L6-v2"
 
-    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
+    def __init__(
+        self, *, threads: int | None = None, weights: Path = WEIGHTS, session: Callable[[], Any] | None = None
+    ) -> None:
         self._threads = threads or usable_threads()
         self._vocabulary = weights / "tokenizer.json"
+        self._opened = session or (lambda: open_session(Path(model_path()), self._threads))
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One unit vector for each text, ``n 384``; what is beyond 126 word pieces is not read."""
@@ -47,7 +53,7 @@ class MiniLM:
 
     @cached_property
     def _session(self) -> Any:
-        return open_session(Path(model_path()), self._threads)
+        return self._opened()
 
     @cached_property
     def _pieces(self) -> WordPieces:
