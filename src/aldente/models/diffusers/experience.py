@@ -20,6 +20,12 @@ KEPT = 15
 UNTRIED = 1.1
 """What predictions are multiplied by where nothing was learned yet."""
 
+FREER = 1.25
+"""Where this many times as much memory is free as when rows were too many, they are tried again."""
+
+Shape = tuple[int, ...]
+"""The shape of a row's latent."""
+
 _STATUS, _REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -36,9 +42,11 @@ class Experience:
 
     def record(self, plan: Plan, network: str, *, predicted: int, measured: int) -> None:
         """Remember a run; what cannot be written is forgotten."""
-        kept = self._kept()
-        runs = kept.setdefault(_kind(plan, network), [])
-        kept[_kind(plan, network)] = [*runs, round(measured / predicted, 4)][-KEPT:]
+        runs = self._kept().get(_kind(plan, network), [])
+        self._keep(_kind(plan, network), [*runs, round(measured / predicted, 4)][-KEPT:])
+
+    def _keep(self, key: str, values: list[float]) -> None:
+        kept = self._kept() | {key: values}
         scratch = self._path.with_suffix(f".{os.getpid()}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +54,15 @@ class Experience:
             scratch.replace(self._path)
         except OSError:
             scratch.unlink(missing_ok=True)
+
+    def remember_failure(self, plan: Plan, network: str, shape: Shape, rows: int) -> None:
+        """Remember that so many rows were too many, and how much was free."""
+        self._keep(_failure(plan, network, shape), [float(rows), float(free_memory(plan.device) or 0)])
+
+    def most_rows(self, plan: Plan, network: str, shape: Shape) -> int | None:
+        """How many rows to try, where more have failed with about as much memory free as there is now; None if none did."""
+        rows, free = (*self._kept().get(_failure(plan, network, shape), ()), 0.0, 0.0)[:2]
+        return max(int(rows) // 2, 1) if rows and (free_memory(plan.device) or 0) < FREER * free else None
 
     def _kept(self) -> dict[str, list[float]]:
         try:
@@ -95,6 +112,10 @@ def free_memory(device: str) -> int | None:
 def _kind(plan: Plan, network: str) -> str:
     device = torch.cuda.get_device_name(plan.device) if plan.device.startswith("cuda") else plan.device
     return " ".join((device, plan.dtype, "compiled" if plan.compile else "plain", network))
+
+
+def _failure(plan: Plan, network: str, shape: Shape) -> str:
+    return f"{_kind(plan, network)} {'x'.join(map(str, shape))} too many"
 
 
 def _forget_peak() -> bool:

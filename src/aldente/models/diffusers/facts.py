@@ -52,7 +52,7 @@ def describe(
 ) -> ModelInfo:
     """The facts, given the fingerprint of the ``weights``, the parts, and what is known of the file."""
     multiple = scale if hasattr(denoiser.config, "cross_attention_dim") else 2 * scale
-    native = _native(denoiser, pipeline.vae, facts, scale)
+    native = native_sizes(denoiser, pipeline.vae, facts, scale)
     longest = max(max(size) for size in native)
     return ModelInfo(
         name=name,
@@ -88,7 +88,7 @@ def _title(facts: CheckpointFacts) -> str:
     return "diffusers" if facts.architecture is None else FAMILIES[facts.architecture].title
 
 
-def _native(denoiser: Any, vae: Any, facts: CheckpointFacts, scale: int) -> tuple[tuple[int, int], ...]:
+def native_sizes(denoiser: Any, vae: Any, facts: CheckpointFacts, scale: int) -> tuple[tuple[int, int], ...]:
     """The sizes that it was trained at: those of its family, unless its configuration tells of another."""
     cells = getattr(denoiser.config, "sample_size", None)
     side = int(cells) * scale if isinstance(cells, int) else int(vae.config.sample_size)

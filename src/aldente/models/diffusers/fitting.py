@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 from aldente.engine.errors import UserError
+from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.diffusers.experience import Experience, free_memory
+from aldente.models.diffusers.facts import native_sizes
 from aldente.models.diffusers.needs import Drawing, needs
+from aldente.models.diffusers.networks import denoiser_of
 from aldente.models.diffusers.plan import Plan
+
+ROWS = {"cpu": 4, "mps": 4, "cuda": 16}
+"""Rows of one call where the plan does not say."""
 
 KEPT_FREE = 0.08
 """The share of free memory that is left to others."""
+
+_TILED, _ONE = "pictures are decoded in tiles", "one row at a time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +32,25 @@ class Fit:
     given_up: tuple[str, ...]
 
 
-def fit(folder: Path, usual: Plan, drawing: Drawing, *, free: int | None = None, experience: Experience | None = None) -> Fit:
-    """The first of the ways to run the checkpoint in ``folder``, fastest first, that the free memory allows.
+def usual_drawing(pipeline: Any, facts: CheckpointFacts, plan: Plan) -> Drawing:
+    """As many rows of a model's native size as one call is given on the plan's device."""
+    scale = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
+    height, width = native_sizes(denoiser_of(pipeline), pipeline.vae, facts, scale)[0]
+    return Drawing(rows=plan.rows or ROWS.get(plan.device.split(":", maxsplit=1)[0], ROWS["cpu"]), height=height, width=width)
 
-    ``free`` are the bytes that may be used (None: what the device says, all if it says nothing). Raises UserError with the
-    least that would do where nothing fits.
+
+def fit(pipeline: Any, usual: Plan, drawing: Drawing, *, free: int | None = None, experience: Experience | None = None) -> Fit:
+    """The first of the ways to run a pipeline, fastest first, that the free memory allows.
+
+    ``free`` are the bytes that may be used beside what is loaded (None: what the device says, all if it says nothing). Raises
+    UserError with the least that would do where nothing fits.
     """
     learned, room = experience or Experience(), free_memory(usual.device) if free is None else free
+    if free is None and room is not None and usual.device == "cpu":
+        room += sum(weights.nbytes for part in pipeline.components.values() for weights in _weights(part))
     least = None
     for plan, given_up in ways(usual, drawing.rows):
-        peak = predicted(folder, plan, drawing, learned)
+        peak = predicted(pipeline, plan, drawing, learned)
         if room is None or peak <= room * (1 - KEPT_FREE):
             return Fit(plan=plan, peak=peak, given_up=given_up)
         least = peak if least is None else min(peak, least)
@@ -41,7 +58,7 @@ def fit(folder: Path, usual: Plan, drawing: Drawing, *, free: int | None = None,
     assert room is not None
     size = f"{drawing.width} x {drawing.height}"
     raise UserError(
-        f"'{folder.name}' needs {_gigabytes(least)} of memory for {size} pixels even with everything given up for it, and"
+        f"this checkpoint needs {_gigabytes(least)} of memory for {size} pixels even with everything given up for it, and"
         f" {usual.device} has {_gigabytes(room)} free: draw smaller pictures, or close what else runs there."
     )
 
@@ -51,27 +68,30 @@ def ways(usual: Plan, rows: int) -> Iterator[tuple[Plan, tuple[str, ...]]]:
     count = min(rows, usual.rows or rows)
     tiled = replace(usual, vae_tiling=True)
     yield replace(usual, rows=count), ()
-    yield replace(tiled, rows=count), ("pictures are decoded in tiles",)
+    yield replace(tiled, rows=count), (_TILED,)
     halved = count
     while halved > 1:
         halved //= 2
-        yield replace(tiled, rows=halved), ("pictures are decoded in tiles", f"{halved} rows at a time")
+        yield replace(tiled, rows=halved), (_TILED, f"{halved} rows at a time" if halved > 1 else _ONE)
     if usual.device == "cpu":
-        if usual.dtype == "float32":
-            yield replace(tiled, rows=1, dtype="bfloat16"), ("pictures are decoded in tiles", "one row at a time", "bfloat16")
         return
-    parts = replace(tiled, offload="parts")
-    yield replace(parts, rows=count), ("pictures are decoded in tiles", "networks wait in main memory")
-    yield replace(parts, rows=1), ("pictures are decoded in tiles", "networks wait in main memory", "one row at a time")
-    layers = replace(tiled, offload="layers", rows=1)
-    yield layers, ("pictures are decoded in tiles", "layers wait in main memory", "one row at a time")
+    waiting = "networks wait in main memory"
+    yield replace(tiled, rows=count, offload="parts"), (_TILED, waiting)
+    yield replace(tiled, rows=1, offload="parts"), (_TILED, waiting, _ONE)
+    yield replace(tiled, rows=1, offload="layers"), (_TILED, "layers wait in main memory", _ONE)
 
 
-def predicted(folder: Path, plan: Plan, drawing: Drawing, experience: Experience) -> int:
+def predicted(pipeline: Any, plan: Plan, drawing: Drawing, experience: Experience) -> int:
     """The most bytes on the device under ``plan``, as traced and as runs of this kind have taught."""
     rows = min(drawing.rows, plan.rows or drawing.rows)
-    found = needs(folder, plan, replace(drawing, rows=rows))
-    return round(found.peak(plan) * experience.ratio(plan, found.denoiser))
+    found = needs(pipeline, plan, replace(drawing, rows=rows))
+    held = 0 if plan.offload != "none" else sum(part.weights for part in found.parts.values())
+    return held + round((found.peak(plan) - held) * experience.ratio(plan, found.denoiser))
+
+
+def _weights(part: Any) -> Iterator[Any]:
+    if hasattr(part, "parameters"):
+        yield from part.parameters()
 
 
 def _gigabytes(count: int) -> str:

@@ -1,23 +1,22 @@
-"""What a checkpoint needs to draw a picture of a size under a plan, told before anything of it is loaded."""
+"""What a checkpoint needs to draw a picture of a size under a plan, told without computing anything."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-import transformers
 from torch import nn
 
 from aldente.models.diffusers.footprint import Footprint, built_in, footprint
 from aldente.models.diffusers.plan import Plan
 
-CLIP_TOKENS, LONG_TOKENS = 77, 512
+CLIP_TOKENS, SHORT_TOKENS, LONG_TOKENS = 77, 256, 512
+
+DENOISERS = ("unet", "transformer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,111 +48,105 @@ class Needs:
         held = sum(part.weights for part in self.parts.values())
         return held + max(part.activations for part in self.parts.values())
 
+    @property
+    def drawing(self) -> Footprint:
+        """What the denoiser needs."""
+        return next(self.parts[name] for name in DENOISERS if name in self.parts)
 
-def needs(folder: Path, plan: Plan, drawing: Drawing) -> Needs:
-    """What the checkpoint in the diffusers ``folder`` needs for ``drawing``; a second or two, no weight is read."""
-    return _needs(folder, replace(plan, device="cpu", offload="none", rows=None, threads=None, compile=False), drawing)
 
-
-@lru_cache(maxsize=64)
-def _needs(folder: Path, plan: Plan, drawing: Drawing) -> Needs:
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+def needs(pipeline: Any, plan: Plan, drawing: Drawing) -> Needs:
+    """What a pipeline's networks need for ``drawing``; a second or two for a large one, nothing is computed or allocated."""
+    networks = {name: part for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
+    second = networks.get("text_encoder_2")
+    pooled = getattr(second.config, "projection_dim", 0) if second is not None else 0
     found, layers = {}, {}
-    for name, (library, kind) in _networks(index).items():
-        build = _builder(folder / name, library, kind)
-        call = _call(kind, drawing, pooled_of=_pooled(folder), tiled=plan.vae_tiling)
-        dtype = plan.vae_dtype or plan.dtype if name == "vae" else plan.dtype
-        with built_in(getattr(torch, dtype)):
-            found[name] = footprint(build, call)
-            layers[name] = _largest_layer(build)
-    denoiser = index.get("unet") or index.get("transformer")
-    return Needs(parts=found, layers=layers, denoiser=str(denoiser[1]))
+    for name, network in networks.items():
+        tiled = name == "vae" and plan.vae_tiling
+        dtype = str(network.dtype).removeprefix("torch.") if name == "vae" and plan.vae_dtype is None else plan.dtype
+        kind: Any = type(network)
+        found[name] = _traced(kind, _config(network), dtype, drawing, pooled, tiled)
+        layers[name] = _largest_layer(network)
+    denoiser = next(type(networks[name]).__name__ for name in DENOISERS if name in networks)
+    return Needs(parts=found, layers=layers, denoiser=denoiser)
 
 
-def _networks(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """The parts that are networks of which one is at work while a picture is drawn."""
-    named = {name: tuple(value) for name, value in index.items() if isinstance(value, list) and len(value) == 2}
-    return {
-        name: (str(library), str(kind))
-        for name, (library, kind) in named.items()
-        if kind and (name in ("unet", "transformer", "vae") or name.startswith("text_encoder"))
-    }
-
-
-def _builder(folder: Path, library: str, kind: str) -> Callable[[], nn.Module]:
+@lru_cache(maxsize=256)
+def _traced(kind: Any, config: str, dtype: str, drawing: Drawing, pooled: int, tiled: bool) -> Footprint:
     def build() -> nn.Module:
-        if library == "transformers":
-            network: nn.Module = getattr(transformers, kind)(transformers.AutoConfig.from_pretrained(folder))
-        else:
-            network = getattr(diffusers, kind).from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        told = json.loads(config)
+        network: nn.Module = kind.from_config(told) if hasattr(kind, "from_config") else kind(kind.config_class(**told))
         return network.eval()
 
-    return build
+    with built_in(getattr(torch, dtype)):
+        return footprint(build, _call(kind.__name__, drawing, pooled=pooled, tiled=tiled))
 
 
-def _call(kind: str, drawing: Drawing, *, pooled_of: int, tiled: bool) -> Callable[[Any], object]:
+def _config(network: Any) -> str:
+    """A network's configuration, which makes another like it."""
+    config = network.config
+    return json.dumps(config.to_dict() if hasattr(config, "to_dict") else dict(config), sort_keys=True, default=str)
+
+
+def _call(kind: str, drawing: Drawing, *, pooled: int, tiled: bool) -> Callable[[Any], object]:
     """A call of a network as large as the drawing makes it."""
-    rows, dtype = drawing.rows, torch.get_default_dtype
-
-    def denoise(network: Any) -> object:
-        config = network.config
-        inputs = torch.zeros(rows, config.in_channels, drawing.height // 8, drawing.width // 8, dtype=dtype())
-        text = torch.zeros(rows, CLIP_TOKENS, config.cross_attention_dim, dtype=dtype())
-        told = None
-        if config.addition_embed_type == "text_time":
-            count = (config.projection_class_embeddings_input_dim - pooled_of) // config.addition_time_embed_dim
-            told = {"text_embeds": torch.zeros(rows, pooled_of, dtype=dtype()), "time_ids": torch.zeros(rows, count)}
-        return network(inputs, torch.zeros(rows), text, added_cond_kwargs=told, return_dict=False)
-
-    def flow(network: Any) -> object:
-        config = network.config
-        inputs = torch.zeros(rows, config.in_channels, drawing.height // 8, drawing.width // 8, dtype=dtype())
-        text = torch.zeros(rows, CLIP_TOKENS + 256, config.joint_attention_dim, dtype=dtype())
-        pooled = torch.zeros(rows, config.pooled_projection_dim, dtype=dtype())
-        return network(inputs, text, pooled, torch.zeros(rows), return_dict=False)
-
-    def patches(network: Any) -> object:
-        config, count = network.config, drawing.height * drawing.width // 256
-        return network(
-            hidden_states=torch.zeros(rows, count, config.in_channels, dtype=dtype()),
-            encoder_hidden_states=torch.zeros(rows, LONG_TOKENS, config.joint_attention_dim, dtype=dtype()),
-            pooled_projections=torch.zeros(rows, config.pooled_projection_dim, dtype=dtype()),
-            timestep=torch.zeros(rows),
-            img_ids=torch.zeros(count, 3),
-            txt_ids=torch.zeros(LONG_TOKENS, 3),
-            guidance=torch.zeros(rows) if config.guidance_embeds else None,
-            return_dict=False,
-        )
-
-    def decode(network: Any) -> object:
-        scale = 2 ** (len(network.config.block_out_channels) - 1)
-        most = network.tile_latent_min_size if tiled else max(drawing.height, drawing.width)
-        sides = [min(side // scale, most) for side in (drawing.height, drawing.width)]
-        whole = torch.zeros(3, drawing.height, drawing.width, dtype=dtype()) if tiled else None
-        return whole, network.decode(torch.zeros(1, network.config.latent_channels, *sides, dtype=dtype()), return_dict=False)
-
-    def read(network: Any) -> object:
-        tokens = LONG_TOKENS if kind.startswith("T5") else CLIP_TOKENS
-        return network(torch.zeros(1, tokens, dtype=torch.int64))
-
-    calls = {
-        "UNet2DConditionModel": denoise,
-        "SD3Transformer2DModel": flow,
-        "FluxTransformer2DModel": patches,
-        "AutoencoderKL": decode,
-    }
-    return calls.get(kind, read)
+    if kind == "UNet2DConditionModel":
+        return lambda network: _unet(network, drawing, pooled)
+    if kind == "SD3Transformer2DModel":
+        return lambda network: _sd3(network, drawing)
+    if kind == "FluxTransformer2DModel":
+        return lambda network: _flux(network, drawing)
+    if kind == "AutoencoderKL":
+        return lambda network: _decode(network, drawing, tiled=tiled)
+    return lambda network: network(torch.zeros(1, LONG_TOKENS if kind.startswith("T5") else CLIP_TOKENS, dtype=torch.int64))
 
 
-def _pooled(folder: Path) -> int:
-    """The width of the pooled text that SDXL reads."""
-    path = folder / "text_encoder_2" / "config.json"
-    return int(json.loads(path.read_text(encoding="utf-8")).get("projection_dim", 0)) if path.exists() else 0
+def _unet(unet: Any, drawing: Drawing, pooled: int) -> object:
+    config, rows = unet.config, drawing.rows
+    told = None
+    if config.addition_embed_type == "text_time":
+        count = (config.projection_class_embeddings_input_dim - pooled) // config.addition_time_embed_dim
+        told = {"text_embeds": _state(rows, pooled), "time_ids": _state(rows, count)}
+    text = _state(rows, CLIP_TOKENS, config.cross_attention_dim)
+    return unet(_latents(config, drawing), torch.zeros(rows), text, added_cond_kwargs=told, return_dict=False)
 
 
-def _largest_layer(build: Callable[[], nn.Module]) -> int:
+def _sd3(transformer: Any, drawing: Drawing) -> object:
+    config, rows = transformer.config, drawing.rows
+    text = _state(rows, CLIP_TOKENS + SHORT_TOKENS, config.joint_attention_dim)
+    pooled = _state(rows, config.pooled_projection_dim)
+    return transformer(_latents(config, drawing), text, pooled, torch.zeros(rows), return_dict=False)
+
+
+def _flux(transformer: Any, drawing: Drawing) -> object:
+    config, rows, cells = transformer.config, drawing.rows, drawing.height * drawing.width // 256
+    return transformer(
+        hidden_states=_state(rows, cells, config.in_channels),
+        encoder_hidden_states=_state(rows, LONG_TOKENS, config.joint_attention_dim),
+        pooled_projections=_state(rows, config.pooled_projection_dim),
+        timestep=torch.zeros(rows),
+        img_ids=torch.zeros(cells, 3),
+        txt_ids=torch.zeros(LONG_TOKENS, 3),
+        guidance=torch.zeros(rows) if config.guidance_embeds else None,
+        return_dict=False,
+    )
+
+
+def _decode(vae: Any, drawing: Drawing, *, tiled: bool) -> object:
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    most = vae.tile_latent_min_size if tiled else max(drawing.height, drawing.width)
+    sides = [min(side // scale, most) for side in (drawing.height, drawing.width)]
+    whole = _state(3, drawing.height, drawing.width) if tiled else None
+    return whole, vae.decode(_state(1, vae.config.latent_channels, *sides), return_dict=False)
+
+
+def _latents(config: Any, drawing: Drawing) -> torch.Tensor:
+    return _state(drawing.rows, config.in_channels, drawing.height // 8, drawing.width // 8)
+
+
+def _state(*shape: int) -> torch.Tensor:
+    return torch.zeros(shape, dtype=torch.get_default_dtype())
+
+
+def _largest_layer(network: nn.Module) -> int:
     """The bytes of the largest module that has weights of its own: what is on the device when layers come one by one."""
-    with torch.device("meta"):
-        network = build()
-    own = [sum(weights.nbytes for weights in module.parameters(recurse=False)) for module in network.modules()]
-    return max(own)
+    return max(sum(weights.nbytes for weights in module.parameters(recurse=False)) for module in network.modules())
