@@ -46,10 +46,11 @@ class ModelInfo:
     ``fingerprint`` is the SHA-256 of all weights; ``bytes_fixed`` and ``bytes_per_row`` predict the memory of one call.
     ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``control_mode`` how they
     act best, ``inpaints`` whether it was trained to fill masks: where either is so, the model is ``Steerable``.
-    ``upscaler`` is the upscaler that belongs to it.
+    ``upscaler`` is the upscaler that belongs to it, ``file_hash`` the SHA-256 of the one file that it came in, by which A1111
+    calls it (empty where it came in several).
 
-    ``worded`` says that it is a ``Worded`` model, ``takes_loras`` that it adds the LoRAs of a prompt; ``clip_layers`` how many layers of its text encoder may be read, from the
-    end; ``distilled`` the distilled guidance that it is told where nothing is said (None: it is told none). ``shift`` is
+    ``worded`` says that it is a ``Worded`` model, ``takes_loras`` that it adds the LoRAs of a prompt; ``clip_layers`` how
+    many layers of its text encoder may be read, from the end; ``distilled`` the distilled guidance that it is told where nothing is said (None: it is told none). ``shift`` is
     that of its flow, ``shift_by_size`` says that the shift grows with the picture, up to that one. ``usual`` are the settings
     that suit it where nothing is said, by the names of their parameters.
     """
@@ -76,6 +77,7 @@ class ModelInfo:
     control_mode: Literal["balanced", "control"] = "balanced"
     inpaints: bool = False
     upscaler: str | None = None
+    file_hash: str = ""
     worded: bool = False
     takes_loras: bool = False
     clip_layers: int = 1

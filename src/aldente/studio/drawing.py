@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import aldente
+from aldente.models.checkpoints.ledger import Ledger
+from aldente.models.lora.finding import told_hashes
 from aldente.models.port import Image, Model
 from aldente.recipe.infotext import to_infotext
 from aldente.recipe.recipe import Recipe
@@ -131,8 +133,18 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
     return Drawn(recipe=recipe, record=bench.store.save(made, png), store=bench.store, reused=False)
 
 
+def _additions(recipe: Recipe) -> dict[str, str | int | float | bool]:
+    """The hashes of the LoRAs and textual inversions that the prompts name."""
+    ledger = Ledger()
+    told = told_hashes((recipe.prompt, recipe.negative), ledger)
+    ledger.save()
+    return dict(told)
+
+
 def png_of(recipe: Recipe, image: Image, model: Model) -> bytes:
     """The PNG file of a picture, with everything that is needed to make it again."""
     fingerprint = model.info.fingerprint
-    infotext = to_infotext(recipe, model_hash=fingerprint, version=f"aldente {aldente.__version__}")
+    named = model.info.file_hash or fingerprint
+    told = _additions(recipe) if model.info.takes_loras else None
+    infotext = to_infotext(recipe, model_hash=named, version=f"aldente {aldente.__version__}", extras=told)
     return png_bytes(image, infotext=infotext, recipe=recipe, model_fingerprint=fingerprint, xmp=TRAINED_MEDIA_XMP)
