@@ -60,12 +60,12 @@ class Subjects(Value):
 
 
 class Seeds(Value):
-    """Which seeds: one for all (``lock``), a new one for each ``image`` or ``batch``, or each of a ``list``.
+    """Which seeds: one for all (``lock``), a new one for each ``image`` or ``batch``, each of a ``list``, or a ``row``'s own.
 
     ``pictures`` is how many of each subject; a picture that fails a gate is drawn again up to ``redraws`` times.
     """
 
-    policy: Literal["lock", "image", "batch", "list"] = "image"
+    policy: Literal["lock", "image", "batch", "list", "row"] = "image"
     first: int = Field(default=1, ge=0, le=2**63)
     batch: int | None = Field(default=None, ge=1)
     list: tuple[Annotated[int, Field(ge=0, le=2**63)], ...] = ()
@@ -78,7 +78,7 @@ class Seeds(Value):
             raise ValueError("list is for the policy 'list', and that needs it")
         if self.batch is not None and self.policy != "batch":
             raise ValueError("batch is for the policy 'batch'")
-        if self.pictures > 1 and self.policy in ("lock", "list"):
+        if self.pictures > 1 and self.policy in ("lock", "list", "row"):
             raise ValueError(f"more pictures of a subject need other seeds; the policy '{self.policy}' has none left for them")
         return self
 

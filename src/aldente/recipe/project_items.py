@@ -172,7 +172,19 @@ def _items(
                 "image": seeds.first + at,
                 "batch": seeds.first + at // batch,
                 "list": seeds.list[turn] if seeds.list else 0,
+                "row": _seed_in(subject) if seeds.policy == "row" else 0,
             }[seeds.policy]
             for variant in variants:
                 number += 1
                 yield Item(number=number, subject=subject, variant=variant, seed=seed)
+
+
+def _seed_in(subject: Subject) -> int:
+    """The seed in a subject's row. Raises UserError where it has none."""
+    said = subject.columns.get("seed", "")
+    if not (said.isascii() and said.isdecimal() and len(said) <= 20 and int(said) < 2**64):
+        raise UserError(
+            f"seeds.policy is 'row', and the column 'seed' of '{subject.label}' says '{said}';"
+            " write a whole number below 2^64 in every row."
+        )
+    return int(said)

@@ -1,4 +1,4 @@
-"""The pictures that a query asks for as a table (CSV, Parquet, JSON lines) or as a contact sheet."""
+"""The pictures that a query asks for as a table (CSV, Parquet, JSON lines), a contact sheet, or a project (TOML)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aldente.engine.errors import UserError, unknown
 from aldente.recipe.parameters import Scalar, parameters
@@ -21,11 +21,21 @@ from aldente.studio.files import write
 
 PAGE, COLUMNS, MOST_ON_SHEETS = 500, 6, 2_000
 
+PROJECT = ".toml"
+
 Row = dict[str, Scalar]
 
 
-def export(store: Store, query: str, path: Path, *, limit: int | None = None) -> tuple[list[Path], int]:
-    """Write what a query asks for to ``path``, whose suffix says as what; the files and the number of pictures.
+class Written(NamedTuple):
+    """The files that were written, how many pictures are in them, and what is to be said of the others."""
+
+    files: list[Path]
+    pictures: int
+    notes: tuple[str, ...] = ()
+
+
+def export(store: Store, query: str, path: Path, *, limit: int | None = None) -> Written:
+    """Write what a query asks for to ``path``, whose suffix says as what.
 
     Raises UserError for another suffix, where nothing is like that, and where an extra is missing.
     """
@@ -35,12 +45,22 @@ def export(store: Store, query: str, path: Path, *, limit: int | None = None) ->
         ".parquet": lambda found: [write(path, _parquet(_rows(found)))],
         ".png": lambda found: _sheets(store, query, found, path),
     }
-    if path.suffix.lower() not in writers:
-        raise unknown("format", path.suffix or str(path), writers)
+    if path.suffix.lower() not in (*writers, PROJECT):
+        raise unknown("format", path.suffix or str(path), (*writers, PROJECT))
     found = list(records(store, query, limit))
     if not found:
         raise UserError(f"no picture in {store.where} is like that; nothing was written.")
-    return writers[path.suffix.lower()](found), len(found)
+    if path.suffix.lower() == PROJECT:
+        return _project(store, query, found, path)
+    return Written(writers[path.suffix.lower()](found), len(found))
+
+
+def _project(store: Store, query: str, found: list[Record], path: Path) -> Written:
+    from aldente.studio.projects.exporting import export_project  # noqa: PLC0415  # models, for this only
+    from aldente.studio.workbench import workbench_on  # noqa: PLC0415
+
+    made = export_project(workbench_on(store), found, query, path)
+    return Written([made.path, *made.files], made.pictures, made.left_out)
 
 
 def records(store: Store, query: str, limit: int | None = None) -> Iterator[Record]:

@@ -94,4 +94,9 @@ class Workbench:
 
 def open_workbench(store: str | None = None) -> Workbench:
     """The workbench on the store at ``store`` (a path or database URL; the user's own if not given)."""
-    return Workbench(store=open_store(store), load=lambda name: find_model(name).load(None))
+    return workbench_on(open_store(store))
+
+
+def workbench_on(store: Store) -> Workbench:
+    """The workbench on a store that is open."""
+    return Workbench(store=store, load=lambda name: find_model(name).load(None))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 def toml_of(facts: Mapping[str, object], path: tuple[str, ...] = ()) -> str:
     """The facts as a TOML file; nothing is left out but what is None."""
-    lines = [f"{_key(name)} = {_plain(value)}" for name, value in facts.items() if value is not None and not _is_table(value)]
+    plain = {name: value for name, value in facts.items() if value is not None and not _is_table(value)}
+    lines = [f"{_key(name)} = {inline_of(value)}" for name, value in plain.items()]
     for name, value in facts.items():
         here = (*path, name)
         title = ".".join(_key(step) for step in here)
@@ -30,10 +31,10 @@ def _key(name: str) -> str:
     return name if bare else json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _plain(value: object) -> str:
+def inline_of(value: object) -> str:
     """A value as TOML writes it: JSON's form, but for the delete sign, which JSON leaves bare."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(str(name))} = {_plain(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(str(name))} = {inline_of(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_plain(inner) for inner in value) + "]"
+        return "[" + ", ".join(inline_of(inner) for inner in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
