@@ -40,3 +40,8 @@ def indexed(kind: str, entries: Iterable[N], plain: Callable[[str], str]) -> dic
                 raise ValueError(f"two {kind}s are called '{spelling}': {found[spelling].name} and {entry.name}")
             found[spelling] = entry
     return found
+
+
+def several(count: int, one: str) -> str:
+    """So many of what ``one`` is called: ``1 picture``, ``2 pictures``."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aldente.engine.spelling import several
 from aldente.interface.console import emit, say, tell
 from aldente.store import open_store
 from aldente.studio.exporting import export
@@ -38,4 +39,4 @@ def command(
     else:
         for note in notes:
             tell(f"note: {note}")
-        say(f"{count} pictures: {' '.join(written)}")
+        say(f"{several(count, 'picture')}: {' '.join(written)}")

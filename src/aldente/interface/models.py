@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from aldente.engine.errors import UserError, unknown
+from aldente.engine.spelling import several
 from aldente.interface.console import emit, say, table
 from aldente.models.checkpoints.catalogue import Found, add, find, named, remove
 from aldente.models.checkpoints.facts import CheckpointFacts, Kind
@@ -58,7 +59,10 @@ def _remember(verb: str, path: Path, *, as_json: bool) -> None:
         emit({"removed": str(path)}) if as_json else say(f"'{path}' is forgotten; its files stay.")
         return
     count = add(path)
-    emit({"added": str(path), "models": count}) if as_json else say(f"{count} models in '{path}'; 'aldente models' lists them.")
+    if as_json:
+        emit({"added": str(path), "models": count})
+    else:
+        say(f"{several(count, 'model')} in '{path}'; 'aldente models' lists them.")
 
 
 def _list(ledger: Ledger, kind: str | None, *, hashes: bool, as_json: bool) -> None:

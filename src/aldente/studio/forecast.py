@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aldente.engine.errors import UserError
+from aldente.engine.spelling import several
 from aldente.models.port import Model
 from aldente.recipe.recipe import Recipe
 from aldente.render.cost import StageCalls, calls_of
@@ -33,7 +34,7 @@ class Forecast:
         """The forecast in one line."""
         had = f" ({self.stored} already in the store)" if self.stored else ""
         return (
-            f"{self.pictures} pictures{had}, at most {self.calls} model calls,"
+            f"{several(self.pictures, 'picture')}{had}, at most {self.calls} model calls,"
             f" about {duration(self.seconds)}, {self.peak_bytes / 1e6:.0f} MB of memory."
         )
 
