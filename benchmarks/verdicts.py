@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from aldente.quality.bounds import loss_bounds
 from aldente.tuning.sequence import refuted
+from benchmarks.bounds import CONTENDERS, Bound, cox, ours
 from benchmarks.measure import save
 
 RUNS, PROMPTS = 2000, 200
-FAST_RUNS = 1000
+FAST_RUNS = 2000
+TRIED_RUNS = 400
+"""Runs of each bound that was tried."""
+
+STUDIES = 300
 ALPHA, BOUND = 0.05, 4.0
 SAMPLERS, EXPONENTS, RUNGS = 3, (-2.0, -1.0, -1.5), np.array([5, 7, 10, 14, 20, 28, 40, 56])
 
@@ -66,19 +70,25 @@ def guaranteed(draw: Draw, rng: np.random.Generator) -> dict[str, float]:
 def fast(draw: Draw, mean: float, rng: np.random.Generator, prompts: int) -> dict[str, float]:
     """Runs in which the upper bound of so many prompts, looked at once, lay within the tolerance."""
     losses = draw(rng, (FAST_RUNS, prompts)) / mean
-    return share(sum(_high(row, rng) < 1.0 for row in losses), FAST_RUNS)
+    return share(int((ours(losses, ALPHA, rng) < 1.0).sum()), FAST_RUNS)
 
 
 def peeking(draw: Draw, mean: float, rng: np.random.Generator) -> dict[str, float]:
     """Runs in which the fast bound was ever within, looking after 8, 12, 16 ... 60 prompts and stopping when it pleases."""
     losses = draw(rng, (200, 60)) / mean
-    return share(sum(any(_high(row[:n], rng) < 1.0 for n in range(8, 61, 4)) for row in losses), 200)
+    ever = np.any([ours(losses[:, :n], ALPHA, rng) < 1.0 for n in range(8, 61, 4)], axis=0)
+    return share(int(ever.sum()), 200)
 
 
-def _high(losses: NDArray[np.float64], rng: np.random.Generator) -> float:
-    high = loss_bounds(losses.tolist(), range(losses.size), alpha=ALPHA, rng=rng).high
-    assert high is not None
-    return high
+def tried(draw: Draw, mean: float, rng: np.random.Generator) -> dict[str, dict[str, list[float]]]:
+    """Of each bound that was tried: the share of false verdicts, and the median bound in units of the true mean."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for prompts in (8, 24):
+        losses = draw(rng, (TRIED_RUNS, prompts)) / mean
+        for name, bound in CONTENDERS.items():
+            high = bound(losses, ALPHA, rng)
+            found.setdefault(name, {})[f"{prompts} prompts"] = [float((high < 1.0).mean()), float(np.median(high))]
+    return found
 
 
 def studies(rng: np.random.Generator) -> dict[str, object]:
@@ -102,7 +112,8 @@ def studies(rng: np.random.Generator) -> dict[str, object]:
     when = np.where(sure.any(axis=1), sure.argmax(axis=1) + 1, prompts + 1)
     return {
         "guaranteed": share(int(wrong.any(axis=(1, 2)).sum()), runs),
-        "fast, 8 prompts": share(sum(_false_plateau(run, truth, rng) for run in losses[:300, :, :, :8]), 300),
+        **{f"fast, {count} prompts": _fast_studies(losses[:STUDIES, :, :, :count], truth, ours) for count in (6, 8, 12, 24)},
+        "fast, 8 prompts, by Cox": _fast_studies(losses[:STUDIES, :, :, :8], truth, cox),
         "prompts until the best setting is sure": {
             "true loss": float(truth[best]),
             "median": float(np.median(when)),
@@ -112,16 +123,23 @@ def studies(rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-def _false_plateau(losses: NDArray[np.float64], truth: NDArray[np.float64], rng: np.random.Generator) -> bool:
-    """Whether the fast mode claims any rung whose mean is beyond the tolerance, testing from the top down."""
-    for curve, means in zip(losses, truth, strict=True):
-        for row, mean in zip(curve[::-1], means[::-1], strict=True):
-            high = loss_bounds(row.tolist(), range(row.size), alpha=ALPHA / SAMPLERS, rng=rng).high
-            if high is None or high > 1.0:
-                break
-            if mean > 1.0:
-                return True
-    return False
+def _fast_studies(losses: NDArray[np.float64], truth: NDArray[np.float64], bound: Bound) -> dict[str, float]:
+    """Studies of ``runs samplers rungs prompts``: false claims, studies without any claim, and the price of the choice.
+
+    The price is in steps over those of the cheapest rung that is truly within: its median over studies, of all samplers.
+    """
+    runs, prompts = len(losses), losses.shape[-1]
+    rng = np.random.default_rng(7)
+    high = bound(losses.reshape(-1, prompts), ALPHA / SAMPLERS, rng).reshape(losses.shape[:-1])
+    claimed = np.logical_and.accumulate(high[:, :, ::-1] <= 1.0, axis=2)[:, :, ::-1]
+    false = (claimed & (truth > 1.0)).any(axis=(1, 2))
+    cheapest = np.where(claimed, RUNGS, np.inf).min(axis=(1, 2))
+    best = float(np.where(truth <= 1.0, RUNGS, np.inf).min())
+    some = np.isfinite(cheapest)
+    return share(int(false.sum()), runs) | {
+        "undecided": float((~some).mean()),
+        "steps over the least": float(np.median(cheapest[some])) / best,
+    }
 
 
 def run() -> None:
@@ -134,10 +152,16 @@ def run() -> None:
             "guaranteed, 200 looks": guaranteed(draw, rng),
             "fast, 8 prompts": fast(draw, mean, rng, 8),
             "fast, 24 prompts": fast(draw, mean, rng, 24),
+            "fast, 40 prompts": fast(draw, mean, rng, 40),
             "fast, 14 looks": peeking(draw, mean, rng),
         }
         figures[name] = found
         print(f"  {name:28}" + "".join(f"  {k}: {v['wrong']:6.1%} [{v['at_most']:.1%}]" for k, v in found.items()))
+    figures["tried"] = each = {name: tried(draw, mean, rng) for name, (draw, mean) in LOSSES.items()}
+    for name, bounds in each.items():
+        print(
+            f"  tried, {name}: " + ", ".join(f"{k} {v['8 prompts'][0]:.1%} x{v['8 prompts'][1]:.2f}" for k, v in bounds.items())
+        )
     figures["whole studies"] = found = studies(rng)
     for name, facts in found.items():
         print(f"  whole studies, {name}: {facts}")

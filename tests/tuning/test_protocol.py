@@ -51,7 +51,9 @@ def test_the_cheapest_sampler_within_tolerance_is_found_and_its_plateau_is_true(
     assert result.choice.within_tolerance
     assert result.choice.calls == 2 * result.choice.steps
     assert [check.verdict for check in result.confirmation] == ["confirmed", "confirmed"]
-    assert result.confidence.startswith("The probability that any plateau is claimed too early is at most 5%")
+    assert result.confidence.startswith(
+        "The probability that any plateau is claimed too early is about 5% or less for prompts like these"
+    )
 
 
 def test_why_not_more_steps_is_answered_with_the_true_numbers():
@@ -210,7 +212,7 @@ def test_where_nothing_is_good_enough_the_nearest_is_named_as_such():
 
 def test_one_prompt_speaks_for_itself_and_one_picture_for_nothing():
     one, _ = run(study(prompts=("thing 1",), seeds=(1, 2)), World(LAWS))
-    assert "for this one prompt (over 2 seeds)" in one.confidence
+    assert "for other seeds of this prompt than these 2" in one.confidence
     single, _ = run(study(prompts=("thing 1",), seeds=(1,)), World(LAWS))
     assert single.confidence.startswith("No confidence can be given")
     assert single.choice.loss.high is None

@@ -13,7 +13,7 @@ PAIRS = {name: Pair(sampler=name, schedule="karras") for name in ("fast", "dear"
 
 
 def interval(mean, low=None, high=None):
-    return Interval(mean=mean, low=low, high=high, alpha=0.05, prompts=8, method="student")
+    return Interval(mean=mean, low=low, high=high, alpha=0.05, prompts=8, method="skew-corrected")
 
 
 def share(value, mean, low):

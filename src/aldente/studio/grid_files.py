@@ -6,8 +6,6 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 import aldente
 from aldente.recipe.names import title_of
 from aldente.recipe.parameters import parameters, text_of
@@ -72,8 +70,7 @@ def read(run: GridRun) -> GridReading | None:
         if (drawn := run.at(cell)) is not None and not drawn.record.failed
     }
     axes = [GridAxis(parameter=axis.parameter, labels=axis.labels, values=axis.values) for axis in run.plan.axes]
-    seed = int(run.plan.digest()[:16], 16)
-    return read_grid(axes, images, rng=np.random.default_rng(seed)) if images else None
+    return read_grid(axes, images) if images else None
 
 
 def settings_of(recipe: Recipe) -> dict[str, str]:

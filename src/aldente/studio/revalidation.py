@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from aldente.engine.errors import UserError
 from aldente.models.port import Image, Model
 from aldente.quality.bounds import loss_bounds
@@ -83,7 +81,7 @@ def revalidate(bench: Workbench, preset: Preset, model: Model, *, watch: Callabl
     losses = []
     for which, rung in enumerate((steps, above)):
         apart = [rmse(row.pictures[which], row.converged) for row in images]
-        found = loss_bounds(apart, [row.prompt for row in images], alpha=ALPHA, rng=np.random.default_rng(SEED))
+        found = loss_bounds(apart, [row.prompt for row in images], alpha=ALPHA)
         factor = correction(law, rung) if pair.own_reference or pair == REFERENCE else 1.0
         losses.append(interval(found, ALPHA, factor=factor / jnd))
     return _verdict(bench, preset, model, steps, above, losses[0], losses[1], len(images))

@@ -6,8 +6,6 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
 from aldente.recipe.recipe import Recipe
 from aldente.tuning.study import Instance, Need, Outcome, Outcomes, Pair, Study, calls_of, recipe_for
 
@@ -21,7 +19,6 @@ class Ledger:
     """What one run of a study has asked for."""
 
     study: Study
-    rng: np.random.Generator
     seconds_per_call: float | None
     phases_left: dict[str, int]
     seen: set[str] = field(default_factory=set)

@@ -28,7 +28,6 @@ def guidance_range(
     *,
     baseline: float,
     alpha: float,
-    rng: np.random.Generator,
 ) -> GuidanceRange:
     """The CFG scales around ``baseline`` before flaws set in, judged paired by prompt and seed.
 
@@ -42,7 +41,7 @@ def guidance_range(
         rendered = ", ".join(f"{value:g}" for value in sorted(readings))
         raise UserError(f"CFG {baseline:g} is the baseline but was not rendered; rendered: {rendered}.")
     others = sorted(value for value in readings if value != baseline)
-    changes = {value: _changes(value, readings, prompts, baseline, alpha, rng) for value in others}
+    changes = {value: _changes(value, readings, prompts, baseline, alpha) for value in others}
     shares = {value: _share(value, readings, prompts, baseline, alpha / len(others), changes[value]) for value in others}
     above = [value for value in others if value > baseline]
     below = [value for value in reversed(others) if value < baseline]
@@ -73,9 +72,7 @@ def _worsenings(value: float, readings: Readings, baseline: float) -> list[list[
     ]
 
 
-def _changes(
-    value: float, readings: Readings, prompts: Sequence[Hashable], baseline: float, alpha: float, rng: np.random.Generator
-) -> list[SignChange]:
+def _changes(value: float, readings: Readings, prompts: Sequence[Hashable], baseline: float, alpha: float) -> list[SignChange]:
     clipped = np.clip(_worsenings(value, readings, baseline), -MOST, MOST)
     each = alpha / len(FLAWS)
     return [
@@ -83,7 +80,7 @@ def _changes(
             value=value,
             sign=sign.name,
             title=sign.title,
-            change=interval(mean_bounds(clipped[:, column].tolist(), prompts, alpha=each, rng=rng), each),
+            change=interval(mean_bounds(clipped[:, column].tolist(), prompts, alpha=each), each),
         )
         for column, sign in enumerate(FLAWS)
     ]

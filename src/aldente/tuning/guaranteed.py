@@ -231,7 +231,6 @@ def _curve(contest: _Contest, ledger: Ledger, pair: Pair) -> Curve:
             contest.sure[pair, at.steps],
             contest.tolerance,
             at.correction,
-            rng=ledger.rng,
             seconds_per_call=ledger.seconds_per_call,
         )
         for at in piloted.rungs

@@ -136,7 +136,7 @@ def _shift(name: str, found: Sequence[tuple[int, Image]], bases: Mapping[int, Im
 
 def _over_seeds(apart: Sequence[tuple[int, float]], jnd: float) -> Interval:
     seeds: list[Hashable] = [seed for seed, _ in apart]
-    found = loss_bounds([distance for _, distance in apart], seeds, alpha=ALPHA, rng=np.random.default_rng(len(apart)))
+    found = loss_bounds([distance for _, distance in apart], seeds, alpha=ALPHA)
     return interval(found, ALPHA, factor=1.0 / jnd)
 
 

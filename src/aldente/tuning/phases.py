@@ -70,7 +70,6 @@ def curves_of(ledger: Ledger, solutions: Solutions, instances: Sequence[Instance
                 samples,
                 solutions.tolerance,
                 alpha=study.alpha / len(study.pairs),
-                rng=ledger.rng,
                 reference=pair if pair.own_reference else REFERENCE,
                 reference_steps=solutions.steps,
                 seconds_per_call=ledger.seconds_per_call,
@@ -143,7 +142,7 @@ def guidance(ledger: Ledger, choice: Choice, instances: Sequence[Instance]) -> T
     if not whole:
         return None
     readings = {value: [flaws(made[value][instance].image) for instance in whole] for value in values}
-    return guidance_range(readings, prompts_of(whole), baseline=study.baseline_cfg, alpha=study.alpha, rng=ledger.rng)
+    return guidance_range(readings, prompts_of(whole), baseline=study.baseline_cfg, alpha=study.alpha)
 
 
 def confirmation(ledger: Ledger, choice: Choice, found: Sequence[Curve], limit: Tolerance) -> Tuning[tuple[Confirmation, ...]]:
@@ -170,7 +169,7 @@ def confirmation(ledger: Ledger, choice: Choice, found: Sequence[Curve], limit: 
         factor = rung_at(chosen, n).correction / limit.jnd
         losses = [rmse(made[instance].image, references[instance].image) for instance in both]
         clusters: list[Hashable] = [prompt for prompt, _ in both]
-        loss = interval(loss_bounds(losses, clusters, alpha=study.alpha, rng=ledger.rng), study.alpha, factor=factor)
+        loss = interval(loss_bounds(losses, clusters, alpha=study.alpha), study.alpha, factor=factor)
         sure = loss.high is not None and loss.high <= limit.delta
         verdict = "confirmed" if sure else "consistent" if loss.mean <= limit.delta else "contradicted"
         checks.append(Confirmation(steps=n, loss=loss, on=f"{what} ({len(both)} pictures)", verdict=verdict))  # type: ignore[arg-type]

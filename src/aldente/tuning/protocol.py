@@ -6,8 +6,6 @@ running it again with the pictures that exist already.
 
 from __future__ import annotations
 
-import numpy as np
-
 from aldente.tuning.asking import Ledger, Tuning
 from aldente.tuning.budget import confirms, fitted, predicted_calls
 from aldente.tuning.decision import choose, clamped, front, revised
@@ -26,8 +24,7 @@ def tune(study: Study, *, seconds_per_call: float | None = None) -> Tuning[Tunin
     """
     study, unfit = judged(study)
     study, cuts = fitted(study)
-    seed = int(study.digest()[:16], 16)
-    ledger = Ledger(study, np.random.default_rng(seed), seconds_per_call, predicted_calls(study))
+    ledger = Ledger(study, seconds_per_call, predicted_calls(study))
     losses = yield from (_at_once(ledger) if study.guarantee is None else until_decided(ledger, study.guarantee))
     curves, tolerance, proof = losses.curves, losses.tolerance, losses.proof
     wanted = study.base.sampling.guidance.scale

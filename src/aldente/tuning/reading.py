@@ -7,8 +7,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from aldente.engine.errors import UserError
 from aldente.quality.metric import Image
 from aldente.quality.reference import jpeg_rmse, rmse
@@ -82,7 +80,7 @@ class _Grid:
     details: Mapping[Coordinates, float]
 
 
-def read_grid(axes: Sequence[GridAxis], cells: Mapping[Coordinates, Image], *, rng: np.random.Generator) -> GridReading:
+def read_grid(axes: Sequence[GridAxis], cells: Mapping[Coordinates, Image]) -> GridReading:
     """The reading of the cells that exist; axes with one point, or without two neighbouring cells, are left out.
 
     Raises UserError when there is no cell.
@@ -91,11 +89,11 @@ def read_grid(axes: Sequence[GridAxis], cells: Mapping[Coordinates, Image], *, r
         raise UserError("a grid without pictures cannot be read; look at why its cells failed.")
     jnd = max(0.5, math.fsum(jpeg_rmse(image) for image in cells.values()) / len(cells))
     grid = _Grid(axes=axes, cells=cells, jnd=jnd, details={at: detail(image) for at, image in cells.items()})
-    readings = [_read(grid, index, rng) for index, axis in enumerate(axes) if len(axis.labels) > 1]
+    readings = [_read(grid, index) for index, axis in enumerate(axes) if len(axis.labels) > 1]
     return GridReading(jnd=jnd, cells=len(cells), axes=tuple(reading for reading in readings if reading is not None))
 
 
-def _read(grid: _Grid, index: int, rng: np.random.Generator) -> AxisReading | None:
+def _read(grid: _Grid, index: int) -> AxisReading | None:
     axis = grid.axes[index]
     order = _order(axis)
     changes = _changes(grid, index, order)
@@ -107,7 +105,7 @@ def _read(grid: _Grid, index: int, rng: np.random.Generator) -> AxisReading | No
         detail=tuple(_mean([value for at, value in grid.details.items() if at[index] == i]) for i in order),
         changes=changes,
         settles=_settles(changes, [axis.labels[i] for i in order]) if axis.parameter == "steps" else None,
-        guidance=_guidance(grid, index, rng) if axis.parameter == "cfg" else None,
+        guidance=_guidance(grid, index) if axis.parameter == "cfg" else None,
         sentence="",
     )
     return reading.model_copy(update={"sentence": _sentence(reading)})
@@ -164,7 +162,7 @@ def _settles(changes: Sequence[NeighbourChange], labels: Sequence[str]) -> str |
     return settled if settled in labels else None
 
 
-def _guidance(grid: _Grid, index: int, rng: np.random.Generator) -> GuidanceRange | None:
+def _guidance(grid: _Grid, index: int) -> GuidanceRange | None:
     """The flaw range along a CFG axis, on the lines where every CFG was made."""
     axis = grid.axes[index]
     values = {i: float(value) for i, value in enumerate(axis.values) if isinstance(value, int | float)}
@@ -177,7 +175,7 @@ def _guidance(grid: _Grid, index: int, rng: np.random.Generator) -> GuidanceRang
     subjects = [i for i, other in enumerate(a for a in grid.axes if a is not axis) if other.parameter in SUBJECTS]
     clusters: list[Hashable] = [tuple(line[i] for i in subjects) if subjects else line for line in whole]
     readings = {value: [flaws(lines[line][value]) for line in whole] for value in sorted(values.values())}
-    return guidance_range(readings, clusters, baseline=_baseline(sorted(readings)), alpha=0.05, rng=rng)
+    return guidance_range(readings, clusters, baseline=_baseline(sorted(readings)), alpha=0.05)
 
 
 def _baseline(values: Sequence[float]) -> float:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from aldente.quality.bounds import loss_bounds
 from aldente.quality.reference import latent_rms, psnr, rmse, ssim
 from aldente.tuning.convergence import correction, fit_power_law, interval, plateau, prompts_of, usable_for_law
@@ -58,7 +56,6 @@ def curve(
     tolerance: Tolerance,
     *,
     alpha: float,
-    rng: np.random.Generator,
     reference: Pair,
     reference_steps: int,
     seconds_per_call: float | None,
@@ -68,7 +65,7 @@ def curve(
     Losses against a reference of the same sampler and schedule are corrected by the law for what that reference itself
     lacks; where no law can be fitted, first order is assumed (half for stochastic samplers).
     """
-    means = [(steps, float(np.mean([s.rmse for s in some])) / tolerance.jnd) for steps, some in samples.items() if some]
+    means = [(steps, math.fsum(s.rmse for s in some) / len(some) / tolerance.jnd) for steps, some in samples.items() if some]
     own = pair == reference
     steps, losses = usable_for_law(means, max(tolerance.floor or 0.0, ROUNDING / tolerance.jnd))
     law = fit_power_law(steps, losses, reference_steps=reference_steps if own else None)
@@ -77,9 +74,9 @@ def curve(
     rungs = []
     for n, _ in sorted(means):
         clusters = prompts_of([s.instance for s in samples[n]])
-        loss = loss_bounds([s.rmse for s in samples[n]], clusters, alpha=alpha, rng=rng)
+        loss = loss_bounds([s.rmse for s in samples[n]], clusters, alpha=alpha)
         within = interval(loss, alpha, factor=factors[n] / tolerance.jnd)
-        rungs.append(rung(n, samples[n], within, tolerance, factors[n], rng=rng, seconds_per_call=seconds_per_call))
+        rungs.append(rung(n, samples[n], within, tolerance, factors[n], seconds_per_call=seconds_per_call))
     reached = plateau(rungs, tolerance.delta)
     found = Curve(
         sampler=pair.sampler,
@@ -102,13 +99,12 @@ def rung(
     tolerance: Tolerance,
     factor: float,
     *,
-    rng: np.random.Generator,
     seconds_per_call: float | None,
 ) -> Rung:
     """A rung whose loss is known, with the means of everything else that was measured on its samples."""
     clusters = prompts_of([s.instance for s in some])
     moves = [(s.moved, cluster) for s, cluster in zip(some, clusters, strict=True) if s.moved is not None]
-    moved = loss_bounds([m for m, _ in moves], [c for _, c in moves], alpha=loss.alpha, rng=rng) if moves else None
+    moved = loss_bounds([m for m, _ in moves], [c for _, c in moves], alpha=loss.alpha) if moves else None
     latents = [s.latent_rms for s in some if s.latent_rms is not None]
     calls = math.fsum(s.calls for s in some) / len(some)
     return Rung(

@@ -11,6 +11,9 @@ from aldente.tuning.result import Choice, Confirmation, Curve, GuidanceRange, In
 from aldente.tuning.samples import upper
 from aldente.tuning.study import Study
 
+RARE = 0.1
+"""The share of a kind of prompt by which it is shown what a few prompts can miss."""
+
 
 def reasons(choice: Choice, curves: Sequence[Curve], tolerance: Tolerance) -> tuple[str, ...]:
     """Why this choice: the verdict, why not more steps, why not fewer, and why not another sampler."""
@@ -104,16 +107,19 @@ def confidence(study: Study, curves: Sequence[Curve]) -> str:
     loss = curves[0].rungs[0].loss
     if loss.method == "none":
         return "No confidence can be given: one prompt with one seed was studied, and the means were taken at their word."
-    prompts = len(set(study.prompts))
-    crowd = f"for prompts like these {prompts}" if prompts > 1 else f"for this one prompt (over {loss.prompts} seeds)"
-    how = {
-        "bca": "BCa bootstrap over prompts",
-        "student": "Student's t over prompts",
-        "log-normal": "log-normal means of prompts",
-    }
+    unit = "prompts" if len(set(study.prompts)) > 1 else "seeds"
+    crowd = (
+        f"for prompts like these {loss.prompts}"
+        if unit == "prompts"
+        else f"for other seeds of this prompt than these {loss.prompts}"
+    )
+    how = "log-normal or skew-corrected, whichever is wider" if loss.method == "log-normal" else "skew-corrected"
+    unseen = (1.0 - RARE) ** loss.prompts
     return (
-        f"The probability that any plateau is claimed too early is at most {study.alpha:.0%} {crowd} "
-        f"({how[loss.method]}; each of {len(curves)} curves at {loss.alpha:.1%}, its rungs tested from the top down)."
+        f"The probability that any plateau is claimed too early is about {study.alpha:.0%} or less {crowd} "
+        f"(bounds of the mean over {unit}, {how}; each of {len(curves)} curves at {loss.alpha:.1%}, its rungs tested from the "
+        f"top down). That cannot cover what none of them shows: a hard kind that is one in ten of what you draw is missing "
+        f"among {loss.prompts} in {unseen:.0%} of cases. A guaranteed study covers that as well."
     )
 
 

@@ -11,8 +11,6 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from aldente.engine.errors import UserError
 from aldente.engine.schedules.curves import karras
 from aldente.engine.schedules.span import Span
@@ -203,7 +201,6 @@ def _rival(lesson: Lesson, name: str, sampler: str, sigmas: Sigmas, ours: Floats
 
     To be better than all is to be better than each: every test may use the whole alpha [Berger 1982].
     """
-    rng = np.random.default_rng(int(lesson.digest()[:16], 16))
     prompts = list(range(len(ours)))
-    bounds = mean_bounds([float(d) for d in ours - theirs], prompts, alpha=lesson.alpha, rng=rng)
+    bounds = mean_bounds([float(d) for d in ours - theirs], prompts, alpha=lesson.alpha)
     return Rival(name=name, sampler=sampler, sigmas=sigmas, loss=float(theirs.mean()), excess=interval(bounds, lesson.alpha))

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from aldente.engine.samplers.table import find_sampler
 from aldente.tuning.convergence import prompts_of
 from aldente.tuning.search.measured import Evidence, Measured, Metric, Target, Verdict
-from aldente.tuning.search.question import Search, chance
+from aldente.tuning.search.question import Search
 from aldente.tuning.search.race import RATIOS, Court, blocks, estimate, limited, outrun, violation
 from aldente.tuning.search.space import Place, Space
 
@@ -82,7 +82,7 @@ class Board:
 
     def __post_init__(self) -> None:
         instances = self.search.instances
-        self.court = Court(prompts_of(instances), self.search.alpha, chance(self.search, "bounds"))
+        self.court = Court(prompts_of(instances), self.search.alpha)
         self.blocks = blocks(len(instances))
         self.asks_left = self.search.asks
 

@@ -129,7 +129,7 @@ def _proven(searched: Searched) -> tuple[Evidence, tuple[Proof, ...]]:
     """The first finalist that the held-out pictures do not contradict, and what they say of each."""
     board, search, target = searched.board, searched.board.search, searched.target
     instances = search.held_out
-    court = Court(prompts_of(instances), search.alpha, board.court.seed)
+    court = Court(prompts_of(instances), search.alpha)
     proofs = []
     for e in searched.finalists:
         held = searched.held_out.get(e.place)
@@ -145,7 +145,7 @@ def _proven(searched: Searched) -> tuple[Evidence, tuple[Proof, ...]]:
 def _proof(board: Board, e: Evidence, held: Evidence, target: Target, court: Court) -> Proof:
     search = board.search
     known = held.known("error")
-    bounds = loss_bounds(held.values("error", known), [court.clusters[i] for i in known], alpha=court.alpha, rng=court.rng)
+    bounds = loss_bounds(held.values("error", known), [court.clusters[i] for i in known], alpha=court.alpha)
     settings = board.space.settings(e.place)
     adherence = held.values("mismatch")
     # Other prompts are harder or easier to adhere to, so that limit does not carry over.

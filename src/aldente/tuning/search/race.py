@@ -26,16 +26,10 @@ LEAST = 1e-9
 
 
 class Court(NamedTuple):
-    """By what a race is judged: the cluster of each instance, the error probability of one judgement, and chance."""
+    """By what a race is judged: the cluster of each instance, and the error probability of one judgement."""
 
     clusters: Sequence[Hashable]
     alpha: float
-    seed: int
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """The chance of one judgement, the same whatever was judged before."""
-        return np.random.default_rng(self.seed)
 
     @property
     def pictures(self) -> int:
@@ -78,7 +72,7 @@ def flaws_of(found: Evidence, court: Court) -> Verdict | None:
     signs = sorted({name for _, row in rows for name in row.worse})
     for sign in signs:
         amounts = np.clip([row.worse.get(sign, 0.0) for _, row in rows], -MOST, MOST).tolist()
-        bounds = mean_bounds(amounts, clusters, alpha=court.alpha / len(signs), rng=court.rng)
+        bounds = mean_bounds(amounts, clusters, alpha=court.alpha / len(signs))
         if bounds.low is not None and bounds.mean > 1.0 and bounds.low > 0.0:
             return Verdict(f"{sign} is worse by {bounds.mean:.1f} noticeable changes", "flaws")
     return None
@@ -100,7 +94,7 @@ def outrun(found: Evidence, best: Evidence | None, target: Target, court: Court)
         gaps = [math.log(max(a, LEAST) / max(b, LEAST)) for a, b in zip(ours, theirs, strict=True)]
     else:
         gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
-    bounds = mean_bounds(gaps, [court.clusters[i] for i in both], alpha=court.alpha, rng=court.rng)
+    bounds = mean_bounds(gaps, [court.clusters[i] for i in both], alpha=court.alpha)
     if bounds.low is None or bounds.low <= 0.0:
         return None
     return Verdict(f"{_word(metric)} is surely larger than that of the best", metric)
@@ -140,7 +134,7 @@ def _low(found: Evidence, metric: Metric, court: Court) -> float | None:
         return None
     clusters = [court.clusters[i] for i in known]
     judge = loss_bounds if metric in RATIOS else mean_bounds
-    return judge(found.values(metric, known), clusters, alpha=court.alpha, rng=court.rng).low
+    return judge(found.values(metric, known), clusters, alpha=court.alpha).low
 
 
 def _word(metric: Metric) -> str:
