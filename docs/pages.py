@@ -170,6 +170,14 @@ def metrics_page() -> str:
         "## Of several pictures",
         "How different the pictures of one prompt are over seeds.",
         _table(("name", "what", "unit", "how"), [(f"`{s.name}`", s.title, s.unit, _words(s.compute)) for s in SPREADS]),
+        "## Of models that you have",
+        "`aldente.quality.clip.load_scorer(FOLDER)` reads a CLIP or SigLIP model in the layout of transformers, and with"
+        ' `trained_as="pickscore"` PickScore, which is a CLIP model trained on people\'s choices [Kirstain 2023];'
+        " `preferences` tells from its scores how probably each picture is chosen. Nothing is downloaded: it needs"
+        " `pip install transformers torch` and the files. Every score names the SHA-256 of the weights and the versions of"
+        " the libraries, because scores of others are on another scale.",
+        "HPSv3 has no adapter. It is a 7 B vision-language model with a head of its own, read by its authors' program with"
+        " a prompt of theirs; without its 16 GB at hand, nothing that we wrote could be shown to give its numbers.",
         "Keys in brackets are in [references.bib](references.bib).",
     )
 

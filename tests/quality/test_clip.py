@@ -7,7 +7,7 @@ import pytest
 from flawed_pictures import emoji, landscape
 
 from aldente.engine.errors import UserError
-from aldente.quality.clip import load_scorer, prepared
+from aldente.quality.clip import load_scorer, preferences, prepared
 
 WORDS = ["<pad>", "<unk>", "red", "apple", "house", "blue"]
 CLIP_PREPARATION = {
@@ -92,6 +92,43 @@ class TestScorer:
         assert len(one.weights) == 64
         assert one.weights == again.weights != other.weights
         assert "transformers" in score.library
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+class TestPickScore:
+    """A CLIP model by its files; the score is the cosine times the learned scale, and its softmax over pictures the choice."""
+
+    def test_the_score_is_the_scaled_cosine_and_names_itself(self, tmp_path):
+        place = saved(tmp_path, "clip")
+        import torch
+
+        scorer = load_scorer(place, trained_as="pickscore")
+        with torch.no_grad():
+            scorer.model.logit_scale.fill_(3.0)
+        (found,) = scorer.score([emoji()], "red apple")
+        assert found.logit == pytest.approx(np.exp(3.0) * found.cosine, abs=1e-4)
+        assert found.metric == "pickscore@1"
+        assert found.weights == load_scorer(place).weights
+
+    def test_the_choice_is_the_softmax_over_pictures(self, tmp_path):
+        scorer = load_scorer(saved(tmp_path, "clip"), trained_as="pickscore")
+        scores = scorer.score([emoji(), landscape(), 255 - emoji()], "red apple")
+        chosen = preferences(scores)
+        assert sum(chosen) == pytest.approx(1.0)
+        assert np.log(chosen[0] / chosen[1]) == pytest.approx(scores[0].logit - scores[1].logit, abs=1e-6)
+        assert np.argmax(chosen) == np.argmax([score.logit for score in scores])
+
+    def test_scores_of_two_models_or_of_plain_clip_are_not_compared(self, tmp_path):
+        one, other = (load_scorer(saved(tmp_path / str(seed), "clip", seed), trained_as="pickscore") for seed in (0, 1))
+        both = (*one.score([emoji()], "red"), *other.score([emoji()], "red"))
+        plain = load_scorer(str(tmp_path / "0")).score([emoji(), landscape()], "red")
+        for scores in (both, plain):
+            with pytest.raises(ValueError, match="one PickScore model"):
+                preferences(scores)
+
+    def test_another_kind_of_model_is_refused(self, tmp_path):
+        with pytest.raises(UserError, match="of type 'siglip', and PickScore is one of type 'clip'"):
+            load_scorer(saved(tmp_path, "siglip"), trained_as="pickscore")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -1,4 +1,4 @@
-"""Adherence by a CLIP or SigLIP model that the user has: an adapter on transformers, for local files only.
+"""Adherence by a CLIP or SigLIP model that the user has, preference by PickScore: on transformers, for local files only.
 
 Nothing is downloaded, and nothing heavy is imported before a model is loaded. Every score names its weights: another
 checkpoint is another scale.
@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image as Pillow
@@ -28,6 +28,9 @@ KINDS: dict[str, tuple[str, bool | str, tuple[str, ...]]] = {
 }
 """The model types that can be read: their class, how their prompts are padded, and what they take of them."""
 
+PICKSCORE = "pickscore"
+"""PickScore is a CLIP model that was trained on on people's choices [Kirstain 2023]; its files do not say so themselves."""
+
 _FILLING = {
     0: Pillow.Resampling.NEAREST,
     1: Pillow.Resampling.LANCZOS,
@@ -40,6 +43,7 @@ _FILLING = {
 class Score:
     """How well a picture fits a prompt: the cosine of their embeddings, -1..1, and the model's own logit of it.
 
+    The logit of PickScore is what its authors call the score: the cosine times the scale that the model learned.
     ``metric`` is the key, ``weights`` the SHA-256 of the checkpoint, ``library`` what computed it: scores of others differ.
     """
 
@@ -77,9 +81,22 @@ class Scorer:
         return tuple(Score(cosine=cosine, logit=logit, **facts) for cosine, logit in pairs)
 
 
-def load_scorer(folder: str) -> Scorer:
+def preferences(scores: Sequence[Score]) -> tuple[float, ...]:
+    """The probability of each picture to be the one that people choose, of all for one prompt [Kirstain 2023].
+
+    Raises ValueError where they are not all of the same weights, or not of a model that was trained on choices.
+    """
+    if len({(score.metric, score.weights) for score in scores}) != 1 or not scores[0].metric.startswith(PICKSCORE):
+        raise ValueError("choices are told from scores of one PickScore model")
+    logits = np.array([score.logit for score in scores])
+    shares = np.exp(logits - logits.max())
+    return tuple((shares / shares.sum()).tolist())
+
+
+def load_scorer(folder: str, *, trained_as: Literal["embedder", "pickscore"] = "embedder") -> Scorer:
     """The model of a folder in the layout of transformers: config, weights, tokenizer, preprocessor.
 
+    ``trained_as`` tells PickScore from the CLIP model that it is by its files: its scores are preferences.
     Raises UserError where transformers or torch is not installed, or where the folder lacks what is needed.
     """
     missing = [name for name in ("transformers", "torch") if find_spec(name) is None]
@@ -90,6 +107,8 @@ def load_scorer(folder: str) -> Scorer:
     kind = str(_facts(place, "config.json").get("model_type", ""))
     if kind not in KINDS:
         raise UserError(f"{place} holds a model of type '{kind}'; a scorer is one of: {', '.join(KINDS)}.")
+    if trained_as == PICKSCORE and kind != "clip":
+        raise UserError(f"{place} holds a model of type '{kind}', and PickScore is one of type 'clip'; give its own folder.")
     preparation, weights = _facts(place, "preprocessor_config.json"), _digest(place)
     transformers = import_module("transformers")
     name, padding, takes = KINDS[kind]
@@ -99,7 +118,7 @@ def load_scorer(folder: str) -> Scorer:
     except (OSError, ValueError) as error:
         raise UserError(f"{place} cannot be read as a {kind} model ({error}); download its whole folder again.") from error
     return Scorer(
-        metric=f"{kind}_adherence@1",
+        metric=f"{PICKSCORE}@1" if trained_as == PICKSCORE else f"{kind}_adherence@1",
         weights=weights,
         library=f"transformers {version('transformers')}, torch {version('torch')}",
         model=model,
