@@ -1,4 +1,4 @@
-"""``aldente mark``: tags, a rating, a note on pictures."""
+"""``aldente mark``: tags, a rating, a note on pictures, and which of two is better."""
 
 from __future__ import annotations
 
@@ -19,13 +19,24 @@ def command(
     rating: Annotated[int | None, typer.Option("--rating", help="From 1 to 5; 0 takes it back.")] = None,
     note: Annotated[str | None, typer.Option("--note", help="A note; '' takes it back.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="What it is a picture of; '' takes it back.")] = None,
+    better_than: Annotated[
+        list[str] | None, typer.Option("--better-than", help="A picture that this one is better than; may be given again.")
+    ] = None,
+    forget_vote: Annotated[
+        list[str] | None, typer.Option("--forget-vote", help="A picture: which of the two is better is taken back.")
+    ] = None,
     store: Annotated[str | None, typer.Option("--store", help="The store: a path or a database URL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
-    """Tag, rate and annotate a picture: aldente mark 1a2b3c4d +hero -draft --rating 4."""
-    if not (tags or untag) and (rating, note, category) == (None, None, None):
-        raise UserError("nothing to mark: give +tag, -tag, --rating, --note or --category.")
+    """Tag, rate and annotate a picture, or vote: aldente mark 1a2b3c4d +hero -draft --rating 4 --better-than 5e6f7a8b."""
+    voted = better_than or forget_vote
+    if not (tags or untag or voted) and (rating, note, category) == (None, None, None):
+        raise UserError("nothing to mark: give +tag, -tag, --rating, --note, --category or --better-than.")
     with open_store(store) as opened:
+        for other in better_than or ():
+            opened.vote(what, other)
+        for other in forget_vote or ():
+            opened.forget_vote(what, other)
         record = opened.mark(what, add=tags or (), remove=untag or (), rating=rating, note=note, category=category)
     if as_json:
         emit(record.model_dump(mode="json", exclude_none=True))
@@ -41,6 +52,7 @@ def marks_of(record: Record) -> dict[str, str]:
         "rating": str(record.rating or ""),
         "note": record.note or "",
         "category": record.category or "",
+        "votes": f"{record.wins} won, {record.losses} lost" if record.wins or record.losses else "",
     }
     return {name: value for name, value in said.items() if value}
 

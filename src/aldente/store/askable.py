@@ -13,8 +13,9 @@ from aldente.store.query import Compare, fault
 NUMBERS = {"calls": "calls", "seconds": "seconds", "peak": "peak", "rating": "rating"}
 TEXTS = ("program", "category", "preset")
 TRAITS = ("note", "error", "study")
+COUNTS = ("wins", "losses")
 _OTHERS = ("created", "tag", "has", "id", "file", "plan", "parent")
-FACTS = (*NUMBERS, *TEXTS, *TRAITS, *_OTHERS)
+FACTS = (*NUMBERS, *TEXTS, *TRAITS, *COUNTS, *_OTHERS)
 """What can be asked about beside parameters and metrics."""
 
 ALIASES = {
@@ -34,6 +35,8 @@ ALIASES = {
     "parents": "parent",
     "source": "parent",
     "madeby": "program",
+    "won": "wins",
+    "lost": "losses",
 }
 
 

@@ -119,7 +119,9 @@ def entry(record: Record, at: int) -> Entry:
         "peak": cost.peak_bytes,
         "rating": record.rating,
     }
-    facts = {"note": record.note, "error": record.failed, "study": record.study}
+    facts: dict[str, Scalar] = {"note": record.note, "error": record.failed, "study": record.study}
+    if record.wins or record.losses:
+        facts |= {"wins": record.wins, "losses": record.losses}
     said: dict[str, Scalar] = {FACT + name: value for name, value in facts.items() if value is not None}
     return Entry(at, columns, rare(recipe) | said | {METRIC + s.metric: s.value for s in record.quality})
 
@@ -207,6 +209,15 @@ def renew(connection: Connection, record: Record, at: int) -> None:
     if record.note is not None:
         number = ensure_words(connection, [("name", kind), (kind, record.note)])
         add_new(connection, traits, [_trait(at, kind, record.note, number)])
+
+
+def renew_votes(connection: Connection, at: int, wins: int, losses: int) -> None:
+    """Catalogue again how many votes a picture won and lost; of one without votes nothing is said."""
+    kinds = {FACT + "wins": wins, FACT + "losses": losses}
+    number = ensure_words(connection, [("name", kind) for kind in kinds])
+    connection.execute(delete(traits).where(traits.c.at == at, traits.c.name.in_(number.values())))
+    if wins or losses:
+        add_new(connection, traits, [_trait(at, kind, value, number) for kind, value in kinds.items()])
 
 
 def add_metrics(connection: Connection, quality: Mapping[int, Sequence[Score]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from aldente.recipe.parameters import spelling_of
-from aldente.store.askable import ALIASES, NUMBERS, TEXTS, TRAITS, metric_called, parameter_called, unknown
+from aldente.store.askable import ALIASES, COUNTS, NUMBERS, TEXTS, TRAITS, metric_called, parameter_called, unknown
 from aldente.store.asked import Asked, Condition, changed, wrong
 from aldente.store.catalogue import COMMON, FACT, METRIC, folded, place
 from aldente.store.comparing import number, trait, with_trait, worded
@@ -24,6 +24,8 @@ def fact_asked(fact: str, compare: Compare, asked: Asked) -> Condition:
         return worded(fact, compare.value, compare, asked)
     if fact in TRAITS:
         return trait(FACT + fact, "text", compare, asked)
+    if fact in COUNTS:
+        return trait(FACT + fact, "number", compare, asked)
     others = {"created": _created, "tag": _tag, "has": _has, "id": _id, "file": _file, "plan": _plan, "parent": _parent}
     return others[fact](compare, asked)
 
@@ -65,7 +67,7 @@ def _has(compare: Compare, asked: Asked) -> Condition:
     if fact in (*NUMBERS, *TEXTS):
         # Most pictures have these: walking finds them.
         return Condition(f"c.{fact} IS NOT NULL", f"SELECT at FROM catalogue WHERE {fact} IS NOT NULL")
-    if fact in TRAITS:
+    if fact in (*TRAITS, *COUNTS):
         return with_trait(FACT + fact, asked)
     return _LINKS[fact] if fact in _LINKS else _sets(spelling, compare, asked)
 

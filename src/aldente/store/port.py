@@ -104,6 +104,18 @@ class Store(Protocol):
         """
         ...
 
+    def vote(self, better: str, worse: str) -> tuple[Record, Record]:
+        """Note that one picture is better than another, by their ids; the last word on a pair stands. Both as they are now."""
+        ...
+
+    def forget_vote(self, one: str, other: str) -> tuple[Record, Record]:
+        """Take back what was said of two pictures; raises UserError where nothing was."""
+        ...
+
+    def votes(self, record_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """All votes between these pictures, as ids (better, worse), the oldest first."""
+        ...
+
     def children(self, record: Record) -> list[Record]:
         """The pictures that were made from this one's file, newest first."""
         ...

@@ -87,7 +87,8 @@ class Record(Value):
 
     ``image_hash`` is of the pixels, ``file_hash`` of the file that holds them (set by the store), ``parents`` are the file
     hashes of the pictures that it was made from, as its recipe names them. A record either has an ``image_hash`` or says why
-    it ``failed``. ``tags`` (sorted), ``rating`` and ``note`` are what its user said of it.
+    it ``failed``. ``tags`` (sorted), ``rating`` and ``note`` are what its user said of it, ``wins``
+    and ``losses`` how many votes it won and lost against other pictures (counted by the store).
     """
 
     id: str
@@ -109,6 +110,8 @@ class Record(Value):
     tags: tuple[str, ...] = ()
     rating: int | None = Field(default=None, ge=1, le=5)
     note: str | None = None
+    wins: int = Field(default=0, ge=0)
+    losses: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _picture_or_reason(self) -> Self:

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Recipe
 from aldente.store.record import Cost, Provenance, Record, Score, StageCost
-from aldente.store.tables import costs, images, parents, provenances, recipes, scores, tags
+from aldente.store.tables import costs, images, parents, provenances, recipes, scores, tags, votes
 
 Fields = dict[str, Any]
 
@@ -40,8 +40,22 @@ def records(connection: Connection, query: Select[Any]) -> list[Record]:
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
     about = {table.name: _by_image(connection, table, ids) for table in (costs, scores, parents)}
-    tagged = _tags(connection, [row.at for row in rows])
-    return [_record(row, {name: found[row.id] for name, found in about.items()}, tagged[row.at]) for row in rows]
+    tagged, voted = _tags(connection, [row.at for row in rows]), vote_counts(connection, ids)
+    return [
+        _record(row, {name: found[row.id] for name, found in about.items()}, tagged[row.at], voted.get(row.id, (0, 0)))
+        for row in rows
+    ]
+
+
+def vote_counts(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """How many votes pictures won and lost, by id; those without any are left out."""
+    found: dict[str, list[int]] = {}
+    for place, column in enumerate((votes.c.better, votes.c.worse)):
+        for start in range(0, len(ids), CHUNK):
+            query = select(column, func.count()).where(column.in_(ids[start : start + CHUNK])).group_by(column)
+            for id_, number in connection.execute(query):
+                found.setdefault(id_, [0, 0])[place] = number
+    return {id_: (won, lost) for id_, (won, lost) in found.items()}
 
 
 def _tags(connection: Connection, places: Sequence[int]) -> dict[int, list[str]]:
@@ -62,7 +76,7 @@ def _by_image(connection: Connection, table: Any, ids: Sequence[str]) -> dict[st
     return found
 
 
-def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]], tagged: Sequence[str]) -> Record:
+def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]], tagged: Sequence[str], voted: tuple[int, int]) -> Record:
     same = {name: getattr(row, name) for name in (*SAME, "file_hash")}
     stages = tuple(
         StageCost(stage=c.stage, model_calls=c.model_calls, seconds=c.seconds, peak_bytes=c.peak_bytes) for c in about["costs"]
@@ -75,6 +89,8 @@ def _record(row: Row[Any], about: Mapping[str, list[Row[Any]]], tagged: Sequence
         parents=tuple(p.parent for p in about["parents"]),
         failed=row.failed,
         tags=tuple(tagged),
+        wins=voted[0],
+        losses=voted[1],
         **same,
     )
 

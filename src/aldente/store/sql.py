@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from aldente.engine.errors import UserError
 from aldente.recipe.value import Value
-from aldente.store import marks, pictures, studies, upkeep
+from aldente.store import marks, pictures, studies, upkeep, votes
 from aldente.store.address import FILE_NAME, address
 from aldente.store.catalogue import catalogue_missing
 from aldente.store.checkpoints import CHECKPOINTS, CheckpointFolder
@@ -120,6 +120,23 @@ class SqlStore:
             facts = {"rating": rating, "note": note, "category": category}
             marks.mark(connection, whole, add=list(add), remove=list(remove), facts=facts)
             return pictures.by_prefix(connection, whole)
+
+    def vote(self, better: str, worse: str) -> tuple[Record, Record]:
+        """Note that one picture is better than another; see ``Store.vote``."""
+        with self._database.writing() as connection:
+            votes.vote(connection, pictures.by_prefix(connection, better), pictures.by_prefix(connection, worse))
+            return pictures.by_prefix(connection, better), pictures.by_prefix(connection, worse)
+
+    def forget_vote(self, one: str, other: str) -> tuple[Record, Record]:
+        """Take back what was said of two pictures; see ``Store.forget_vote``."""
+        with self._database.writing() as connection:
+            votes.forget(connection, pictures.by_prefix(connection, one), pictures.by_prefix(connection, other))
+            return pictures.by_prefix(connection, one), pictures.by_prefix(connection, other)
+
+    def votes(self, record_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """All votes between these pictures, the oldest first; see ``Store.votes``."""
+        with self._database.reading() as connection:
+            return votes.between(connection, record_ids)
 
     def children(self, record: Record) -> list[Record]:
         """The pictures that were made from this one's file, newest first."""

@@ -299,3 +299,13 @@ traits = Table(
     Index(None, "name", "word", "at"),
     sqlite_with_rowid=False,
 )
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("better", String(32), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("worse", String(32), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("created", Moment, nullable=False),
+    Index(None, "worse"),
+    sqlite_with_rowid=False,
+)

@@ -155,6 +155,7 @@ def _facts(record: Record) -> dict[tuple[str, str], str]:
     facts |= {("cost", f"seconds of {stage.stage}"): f"{stage.seconds:.2f}" for stage in cost.stages}
     facts |= {("score", f"{score.metric} v{score.version}"): f"{score.value:.6g}" for score in record.quality}
     said = {"tags": " ".join(record.tags), "rating": str(record.rating or ""), "note": record.note or ""}
+    said["votes"] = f"{record.wins} won, {record.losses} lost" if record.wins or record.losses else ""
     facts |= {("marks", name): value for name, value in said.items() if value}
     made = record.provenance.model_dump(exclude={"created"}, exclude_none=True)
     return facts | {("made by", name.replace("_", " ")): str(value) for name, value in made.items()}

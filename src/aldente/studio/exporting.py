@@ -86,7 +86,7 @@ def _row(record: Record) -> Row:
     recipe, cost, made = record.recipe, record.cost, record.provenance
     set_ = {p.name: get_parameter(recipe, p.name) for p in parameters() if p.kind != "size"}
     row: Row = {"id": record.id, "created": made.created, "rating": record.rating, "tags": " ".join(record.tags)}
-    row |= {"note": record.note, "category": record.category}
+    row |= {"note": record.note, "category": record.category, "wins": record.wins, "losses": record.losses}
     row |= {name: value for name, value in set_.items() if value is not None}
     row |= {"calls": cost.model_calls, "seconds": cost.seconds, "peak_bytes": cost.peak_bytes}
     row |= {f"seconds.{stage.stage}": stage.seconds for stage in cost.stages}

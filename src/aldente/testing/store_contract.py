@@ -256,6 +256,39 @@ class StoreContract:
         with pytest.raises(UserError, match="no picture has an id"):
             store.add_scores("0" * 32, [Score(metric="clipped", version="1", value=1.0)])
 
+    def test_the_last_vote_on_a_pair_stands_and_is_counted(self, store: Store) -> None:
+        ids = [store.save(*drawn(recipe(seed), seed)).id for seed in range(3)]
+        store.vote(ids[0], ids[1][:12])
+        store.vote(ids[0], ids[1])
+        better, worse = store.vote(ids[0], ids[2])
+        assert (better.wins, better.losses, worse.wins, worse.losses) == (2, 0, 0, 1)
+        assert [record.recipe.seed for record in store.history("wins>=2")] == [0]
+        assert [record.recipe.seed for record in store.history("losses=1 wins=0")] == [2, 1]
+        assert [record.recipe.seed for record in store.history("has:wins and not wins>0")] == [2, 1]
+        store.vote(ids[2], ids[0])
+        assert store.votes(ids) == [(ids[0], ids[1]), (ids[2], ids[0])]
+        assert store.votes(ids[1:]) == []
+        assert [(one.wins, one.losses) for one in store.history()] == [(1, 0), (0, 1), (1, 1)]
+        store.forget_vote(ids[0], ids[2])
+        assert store.votes(ids) == [(ids[0], ids[1])]
+        assert store.get(ids[2]).losses == 0
+        assert [record.recipe.seed for record in store.history("has:losses")] == [1, 0]
+        assert store.save(*drawn(recipe(0))).wins == 1
+
+    def test_what_cannot_be_voted_on_is_refused(self, store: Store) -> None:
+        first, second = (store.save(*drawn(recipe(seed), seed)) for seed in (1, 2))
+        failed = store.save(failing(recipe(3), "out of memory"), None)
+        for pair, why in (
+            ((first.id, first.id), "cannot be better than itself"),
+            ((first.id, failed.id), "nothing to vote on: out of memory"),
+            ((first.id, "0" * 32), "no picture has an id"),
+        ):
+            with pytest.raises(UserError, match=why):
+                store.vote(*pair)
+        with pytest.raises(UserError, match=r"no vote .* to take back"):
+            store.forget_vote(first.id, second.id)
+        assert store.votes([first.id, second.id]) == []
+
     def test_a_plan_keeps_its_cells_in_order(self, store: Store) -> None:
         base, cells = recipe(0), [recipe(seed).digest() for seed in (5, 3, 4, 3)]
         entry = store.save_plan(base, cells)
