@@ -55,6 +55,17 @@ def test_scribble_is_white_strokes_on_black_where_something_is():
     assert strokes[:, :16].max() == strokes[:, 24:].max() == 0
 
 
+def test_a_silhouette_is_what_stands_before_the_background_with_what_is_white_in_it():
+    picture = np.full((40, 40, 3), 250, np.uint8)
+    picture[10:30, 12:28] = (200, 40, 40)
+    picture[15:20, 15:20] = 250  # a white button
+    picture[0, 5] = (0, 90, 0)  # a speck at the rim
+    shape = find_preprocessor("silhouette").apply(picture)[..., 0] > 0
+    expected = np.zeros((40, 40), dtype=bool)
+    expected[10:30, 12:28] = expected[0, 5] = True
+    assert np.array_equal(shape, expected)
+
+
 def test_tones_are_what_their_names_say():
     np.testing.assert_array_equal(applied("invert", applied("invert", NOISE)), NOISE)
     assert set(np.unique(applied("threshold", NOISE))) == {0, 255}

@@ -9,7 +9,7 @@ from functools import cache
 from aldente.engine.errors import unknown
 from aldente.engine.spelling import indexed
 from aldente.models.port import Image
-from aldente.models.preprocessing import edges, tones
+from aldente.models.preprocessing import edges, shapes, tones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ PREPROCESSORS: tuple[Preprocessor, ...] = (
     Preprocessor(name="none", title="None", aliases=(), apply=_as_it_is),
     Preprocessor(name="canny", title="Canny", aliases=("canny edge",), apply=edges.canny),
     Preprocessor(name="scribble", title="Scribble (XDoG)", aliases=("scribble_xdog", "xdog"), apply=edges.scribble),
+    Preprocessor(name="silhouette", title="Silhouette", aliases=("shape",), apply=shapes.silhouette),
     Preprocessor(name="invert", title="Invert", aliases=("invert (from white bg & black line)",), apply=tones.invert),
     Preprocessor(name="threshold", title="Threshold", aliases=("binary",), apply=tones.threshold),
     Preprocessor(name="blur", title="Blur", aliases=("blur_gaussian", "gaussian_blur"), apply=tones.blur),
