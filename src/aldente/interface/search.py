@@ -29,15 +29,16 @@ from aldente.quality.adherence import Adherence
 from aldente.render.batching import Tick
 from aldente.studio.files import folder, write
 from aldente.studio.request import resolve
-from aldente.studio.search import Scorer, SearchRun, find_search, keep_search_preset, run_search, study_id, taken_up
+from aldente.studio.search import SearchRun, find_search, keep_search_preset, run_search, taken_up
+from aldente.studio.search_gallery import Scorer, study_id
 from aldente.studio.search_report import report_of
 from aldente.studio.search_space import space_of, starts_in
 from aldente.studio.workbench import Workbench, open_workbench
 from aldente.tuning.categories import find_category
 from aldente.tuning.result import Goal
-from aldente.tuning.search.board import Want
 from aldente.tuning.search.question import Search
 from aldente.tuning.search.result import Tried
+from aldente.tuning.search.wants import Want
 from aldente.tuning.study import Need
 
 _SHARE = re.compile(r"(?P<amount>\d{1,3}(?:\.\d+)?) ?%?", re.ASCII)

@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 
 from aldente.recipe.recipe import Guidance, Recipe, Sampling
-from aldente.tuning.search.board import Answer
 from aldente.tuning.search.measured import Measured
 from aldente.tuning.search.protocol import search_through
 from aldente.tuning.search.question import Search
 from aldente.tuning.search.space import Space, dimension_of
+from aldente.tuning.search.wants import Answer
 from aldente.tuning.study import Pair, calls_of
 
 SAMPLERS = {"euler": (40.0, -1.0), "heun": (60.0, -1.6), "dpmpp_2m": (70.0, -1.6), "uni_pc": (90.0, -1.7), "deis": (60.0, -1.5)}

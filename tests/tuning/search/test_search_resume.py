@@ -15,7 +15,8 @@ from search_laws import World, question
 from search_model import workbench
 
 from aldente.recipe.recipe import Guidance, Recipe, Sampling
-from aldente.studio.search import find_search, keep_search_preset, run_search, study_id
+from aldente.studio.search import find_search, keep_search_preset, run_search
+from aldente.studio.search_gallery import study_id
 from aldente.studio.search_report import report_of
 from aldente.tuning.search.question import Search
 from aldente.tuning.search.space import Space, dimension_of

@@ -3,65 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import NamedTuple, TypeVar
 
-from aldente.engine.samplers.table import find_sampler
 from aldente.tuning.convergence import prompts_of
-from aldente.tuning.search.measured import Evidence, Measured, Metric, Target, Verdict
+from aldente.tuning.search.measured import Evidence, Metric, Target, Verdict
 from aldente.tuning.search.question import Search
-from aldente.tuning.search.race import RATIOS, Court, blocks, estimate, limited, outrun, violation
+from aldente.tuning.search.race import RATIOS, Court, blocks, limited, outrun, violation
 from aldente.tuning.search.space import Place, Space
-
-HOPE = 1.6
-"""A sampler is tried at the most steps that could still win, if it is predicted to need at most so many times as many."""
-
-STEEPEST, FLATTEST = -4.0, -0.4
-
-T = TypeVar("T")
-
-
-class Trial(NamedTuple):
-    """A place and the instances to be measured there."""
-
-    place: Place
-    instances: tuple[int, ...]
-
-
-class Ask(NamedTuple):
-    """A place that was proposed, and the place that was measured for it; None where it was ruled out without a picture."""
-
-    number: int
-    proposed: Place
-    place: Place | None
-
-
-class Want(NamedTuple):
-    """What a search asks for next: pictures, judged against their converged ones where ``converged`` says so.
-
-    ``calls`` are those of the pictures, predicted; ``calls_after`` may follow. ``asks`` are to be kept before.
-    """
-
-    phase: str
-    trials: tuple[Trial, ...]
-    held_out: bool
-    converged: bool
-    calls: int
-    calls_after: int
-    asks: tuple[Ask, ...]
-
-
-class Answer(NamedTuple):
-    """What was measured, None for a picture that could not be made; ``calls`` were asked for, converged pictures included."""
-
-    rows: Mapping[tuple[Place, int], Measured | None]
-    calls: int
-
-
-Searching = Generator[Want, Answer, T]
-"""A computation that asks for measurements on its way to a ``T``."""
+from aldente.tuning.search.wants import Ask, Searching, Trial, Want
 
 
 @dataclass(eq=False)
@@ -192,64 +143,6 @@ class Board:
     def taste_of(self, place: Place) -> Place:
         """The part of a place that changes which picture is wanted."""
         return tuple(i for i, dimension in zip(place, self.space.dimensions, strict=True) if dimension.taste)
-
-    def need(self, place: Place, target: Target) -> float | None:
-        """The steps at which a place's error is predicted to be within its limit; None where nothing is known of it.
-
-        By the power law through the two points nearest to the limit; with one, by the order of the sampler.
-        """
-        metric, limit = next(((m, x) for m, x in target.limits.items() if m in RATIOS), (None, 0.0))
-        if metric is None:
-            return None
-        points = sorted(
-            (self.steps_of(e.place), estimate(e, self.best(target) or self._widest(), metric))
-            for e in self._alike(place)
-            if e.known(metric)
-        )
-        points = [(steps, value) for steps, value in points if value > 0]
-        if not points:
-            return None
-        points.sort(key=lambda point: abs(math.log(point[1] / limit)))
-        (steps, value), *others = points
-        slope = self._order(place) * (2.0 if metric == "dissimilarity" else 1.0)
-        other = next((p for p in others if p[0] != steps), None)
-        if other is not None:
-            slope = math.log(value / other[1]) / math.log(steps / other[0])
-        return steps * math.exp(math.log(limit / value) / min(FLATTEST, max(STEEPEST, slope)))
-
-    def _alike(self, place: Place) -> list[Evidence]:
-        """What is known of a place at any steps, or of its solver at another taste."""
-        own = self.found(place)
-        if any(e.rows for e in own):
-            return own
-        at = [i for i, d in enumerate(self.space.dimensions) if not d.taste and d.name != "steps"]
-        return [e for e in self.evidence.values() if all(e.place[i] == place[i] for i in at)]
-
-    def _widest(self) -> Evidence | None:
-        return max(self.evidence.values(), key=lambda e: len(e.rows), default=None)
-
-    def _order(self, place: Place) -> float:
-        """The steepest slope that a sampler's order allows at few steps."""
-        sampler = self.space.settings(place).get("sampler", self.search.base.sampling.sampler)
-        info = find_sampler(str(sampler))
-        return -1.0 if info.stochastic else -1.2 * min(2, max(1, info.order))
-
-    def rung(self, place: Place, target: Target, *, hope: float = HOPE) -> Place | None:
-        """The step count of a place's profile that is worth measuring next; None where none is.
-
-        To spend least: the fewest steps that are predicted to be near enough; of those that could still win, the most,
-        where these nearly are. To be most exact: the most steps within the limit.
-        """
-        rungs = [rung for rung in self.profile(place) if self.could_win(rung, target)]
-        if not rungs:
-            return None
-        need = None if target.minimise != "calls" else self.need(place, target)
-        if need is None:
-            return rungs[-1]
-        enough = [rung for rung in rungs if self.steps_of(rung) >= need * 0.999]
-        if enough:
-            return enough[0]
-        return rungs[-1] if need <= hope * self.steps_of(rungs[-1]) else None
 
     def race(self, places: Sequence[Place], target: Target, source: str) -> Searching[None]:
         """Measure places block by block, dropping those that are surely not the one; all of them side by side."""

@@ -11,10 +11,11 @@ from aldente.recipe.parameters import text_of
 from aldente.recipe.settings import get_parameter
 from aldente.tuning.convergence import interval, prompts_of
 from aldente.tuning.search.board import Board
+from aldente.tuning.search.course import told
 from aldente.tuning.search.effects import effects_of
 from aldente.tuning.search.front import knee, nondominated
 from aldente.tuning.search.measured import Evidence, Metric, Target, diversity
-from aldente.tuning.search.protocol import Searched, told
+from aldente.tuning.search.protocol import Searched
 from aldente.tuning.search.question import Search
 from aldente.tuning.search.race import Court, estimate, violation
 from aldente.tuning.search.result import Effects, Plain, Proof, SearchResult, Tried

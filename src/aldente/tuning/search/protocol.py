@@ -6,35 +6,26 @@ is running it again with the measurements that exist already.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from dataclasses import dataclass
 
 from aldente.engine.errors import UserError
 from aldente.tuning.search.ask import Proposer, Told
-from aldente.tuning.search.board import Ask, Board, Searching, Trial, barred
+from aldente.tuning.search.board import Board
+from aldente.tuning.search.course import MOST_PROFILES, Course, apart, ladders, starts, told
 from aldente.tuning.search.measured import Evidence, Target
-from aldente.tuning.search.question import Search, chance, keeping, solver_target, taste_target
-from aldente.tuning.search.race import LEAST, RATIOS, estimate, excess, violation
-from aldente.tuning.search.space import Place, Space
-
-FEW = 2
-"""Pictures of each sampler and schedule in the screening."""
+from aldente.tuning.search.prediction import worth_trying
+from aldente.tuning.search.question import Search, chance, solver_target
+from aldente.tuning.search.race import violation
+from aldente.tuning.search.screening import screening
+from aldente.tuning.search.space import Place
+from aldente.tuning.search.tastes import tastes
+from aldente.tuning.search.wants import Ask, Searching, Trial
 
 FINALISTS = 3
 
-TASTES = 4
-"""Tastes that keep enough of the best adherence and are followed along the ladders."""
-
-SOLVERS = 3
-"""Samplers and schedules that are followed at each of them."""
-
 IN_VAIN = 8
 """Proposals in a row that are ruled out without a picture, after which the space counts as searched."""
-
-MOST_PROFILES = 2000
-"""In a space of more profiles (places but for their steps) it is not looked through all of them for what is left."""
 
 APART = 1.3
 """The front is filled in at prices this far apart, as factors, up to ``DEAREST`` times the pick's."""
@@ -42,20 +33,6 @@ APART = 1.3
 DEAREST = 2.5
 
 POLISH_HOPE = 2.5
-
-
-@dataclass(eq=False)
-class Course:
-    """A search on its way: its board, the asks that an earlier run kept, and the held-out pictures of the finalists."""
-
-    board: Board
-    kept: Sequence[Place]
-    held_out: dict[Place, Evidence] = field(default_factory=dict)
-
-    @property
-    def search(self) -> Search:
-        """The question."""
-        return self.board.search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +54,13 @@ def search_through(search: Search, price: Callable[[Place], float], kept: Sequen
     """
     course = Course(Board(search, price), kept)
     board, target = course.board, solver_target(search)
-    profiles = yield from _screening(course, target)
+    profiles = yield from screening(course, target)
     board.phase = "ladder"
     yield from _presets(course, target)
-    yield from _ladders(course, profiles, target)
+    yield from ladders(course, profiles, target)
     best_mismatch = None
     if search.scorer is not None and search.tastes:
-        target, best_mismatch = yield from _tastes(course, profiles, target)
+        target, best_mismatch = yield from tastes(course, profiles, target)
     board.phase = "joint"
     yield from _joint(course, target)
     board.phase = "polish"
@@ -107,62 +84,12 @@ def search_through(search: Search, price: Callable[[Place], float], kept: Sequen
     return Searched(board=board, target=target, finalists=finalists, held_out=course.held_out, best_mismatch=best_mismatch)
 
 
-def _screening(course: Course, target: Target) -> Searching[list[Place]]:
-    """Every sampler and schedule on a few pictures at about one price, at the base's guidance; the most promising first."""
-    board, home = course.board, course.search.home
-    varied = [i for i, d in enumerate(board.space.dimensions) if d.name in ("sampler", "schedule")]
-    every = product(*(range(len(board.space.dimensions[i].values)) for i in varied))
-    places = [tuple(dict(zip(varied, values, strict=True)).get(i, home[i]) for i in range(len(home))) for values in every]
-    middle = _middle(board, places, target)
-    screened = [min(rungs, key=lambda rung: abs(math.log(board.price_of(rung) / middle))) for rungs in _drawable(board, places)]
-    if not screened:
-        raise UserError("nothing in this space can be drawn by the model; look at the samplers, schedules and sizes of it.")
-    few = board.court.pictures if len(screened) == 1 else min(FEW, board.court.pictures)
-    trials = [Trial(place, tuple(range(few))) for place in screened]
-    for place in screened:
-        board.evidence[place] = Evidence(place=place, price=board.price_of(place), source="screening")
-    predicted = sum(board.price_of(place) * few for place in screened)
-    if not board.affords(predicted):
-        least = round(2 * predicted + board.reserve())
-        raise UserError(
-            f"a budget of {course.search.budget_calls} model calls is too small: screening {len(screened)} samplers and"
-            f" schedules and confirming take most of {least}. Raise it, or name fewer."
-        )
-    yield from board.measure(trials, converged=True)
-    alive = [place for place in screened if not barred(board.evidence[place], target)]
-    return sorted(alive, key=lambda place: _promise(board, place, target))
-
-
-def _drawable(board: Board, places: Sequence[Place]) -> list[list[Place]]:
-    """The rungs of each place that can be drawn, places without any left out."""
-    found = [[rung for rung in board.profile(place) if board.price_of(rung) > 0.0] for place in places]
-    return [rungs for rungs in found if rungs]
-
-
-def _middle(board: Board, places: Sequence[Place], target: Target) -> float:
-    """The price in the middle of what samplers of one call a step can cost, within the limit."""
-    prices = sorted({board.price_of(rung) for rungs in _drawable(board, places) for rung in rungs})
-    limit = target.limits.get("calls")
-    if not prices:
-        return 1.0
-    return limit if limit is not None and target.minimise == "error" else math.sqrt(prices[0] * prices[-1])
-
-
-def _promise(board: Board, place: Place, target: Target) -> tuple[float, Place]:
-    """What a profile is predicted to cost, or how far it is off at the price that is allowed."""
-    found = board.evidence[place]
-    if target.minimise == "error":
-        return found.mean("error"), place
-    need = board.need(place, target)
-    return (math.inf if need is None else found.price * need / board.steps_of(place)), place
-
-
 def _presets(course: Course, target: Target) -> Searching[None]:
     """The settings to try first, as far as they keep the base's guidance: what their profile needs by what was screened."""
     board, home = course.board, course.board.taste_of(course.search.home)
-    for start in _starts(course.search):
+    for start in starts(course.search):
         if board.taste_of(start) == home and not board.out_of_budget:
-            place = board.rung(start, target)
+            place = worth_trying(board, start, target)
             if place is not None:
                 yield from board.race([place], target, "preset")
 
@@ -176,102 +103,21 @@ def _nearest(course: Course, target: Target) -> Searching[None]:
         yield from board.measure_whole([least.place], "nearest")
 
 
-def _ladders(course: Course, profiles: Sequence[Place], target: Target) -> Searching[None]:
-    """Each profile in turn: step counts that could still win, until none is left."""
-    board = course.board
-    for profile in profiles:
-        while not board.out_of_budget and (rung := board.rung(profile, target)) is not None:
-            yield from board.race([rung], target, "ladder")
-
-
-def _tastes(course: Course, profiles: Sequence[Place], solver: Target) -> Searching[tuple[Target, float | None]]:
-    """The best adherence over guidance at the solver's best setting, then the ladders at the tastes that keep enough of it."""
-    board, search = course.board, course.search
-    board.phase = "taste"
-    start = board.best(solver) or board.nearest(solver)
-    if start is None:
-        return solver, None
-    plain = Target("mismatch", {})
-    yield from board.race([start.place], plain, "ladder")
-    yield from _explore(course, start.place, plain)
-    ranked = board.ranking(plain)
-    if not ranked:
-        return solver, None
-    best = ranked[0].mean("mismatch")
-    target = taste_target(search) if search.share is None and search.calls_at_most is not None else keeping(search, best)
-    wanted = [e for e in ranked if e.mean("mismatch") <= target.limits.get("mismatch", math.inf)]
-    if target.minimise == "calls":
-        wanted = sorted(wanted, key=lambda e: _strength(board, e))
-    for e in wanted[:TASTES]:
-        for profile in profiles[:SOLVERS]:
-            place = _with_taste(board, profile, e.place)
-            yield from _ladders(course, [place], target)
-    return target, best
-
-
-def _strength(board: Board, e: Evidence) -> float:
-    """How strong guidance is: less of it converges sooner."""
-    at = board.space.index("cfg")
-    value = 0.0 if at is None else board.space.dimensions[at].values[e.place[at]]
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _with_taste(board: Board, solver: Place, taste: Place) -> Place:
-    """One place's sampler, schedule and steps with the taste of another."""
-    return tuple(t if d.taste else s for s, t, d in zip(solver, taste, board.space.dimensions, strict=True))
-
-
-def _explore(course: Course, start: Place, target: Target) -> Searching[None]:
-    """Ask over the taste alone, everything else as at ``start``; half of the asks."""
-    board, search = course.board, course.search
-    at = [i for i, d in enumerate(board.space.dimensions) if d.taste]
-    space = Space(dimensions=tuple(board.space.dimensions[i] for i in at))
-    begin = [tuple(_with_taste(board, start, place)[i] for i in at) for place in _starts(search)]
-    proposer, asked = Proposer(space), set[Place]()
-    proposer.tell(told(board, board.evidence[start], target)._replace(place=tuple(start[i] for i in at)))
-    asked.add(tuple(start[i] for i in at))
-    for number in range(max(1, search.asks // 2)):
-        proposed = begin.pop(0) if begin else proposer.propose(chance(search, "taste", number))
-        part = _unasked(space, proposed, asked) if proposed in asked else proposed
-        if part is None or board.out_of_budget:
-            return
-        asked.add(part)
-        place = tuple(part[at.index(i)] if i in at else start[i] for i in range(len(start)))
-        yield from board.race([place], target, "taste")
-        if place in board.evidence:
-            proposer.tell(told(board, board.evidence[place], target)._replace(place=part))
-
-
-def _unasked(space: Space, near: Place, asked: set[Place]) -> Place | None:
-    """The place nearest to one that was asked already; None where all were, or the space is too large."""
-    if space.size > MOST_PROFILES:
-        return None
-    every = product(*(range(len(d.values)) for d in space.dimensions))
-    return min((p for p in every if p not in asked), key=lambda p: (_apart(space, p, near), p), default=None)
-
-
-def _starts(search: Search) -> list[Place]:
-    """The places of the settings to try first: what they leave open is as at home."""
-    home = search.space.settings(search.home)
-    places = [search.space.place({**home, **start}) for start in search.starts]
-    return list(dict.fromkeys(place for place in places if place is not None))
-
-
 def _joint(course: Course, target: Target) -> Searching[None]:
     """Ask over the whole space; presets first. What a proposal's profile has left to try is measured in its place."""
     board, search = course.board, course.search
     home = board.taste_of(search.home)
-    starts, vain = [start for start in _starts(search) if board.taste_of(start) != home], 0
+    begun, vain = [start for start in starts(search) if board.taste_of(start) != home], 0
     proposer = Proposer(board.space)
     for e in board.evidence.values():
         proposer.tell(told(board, e, target))
     while board.asks_left > 0 and vain < IN_VAIN and not board.out_of_budget:
         number = len(board.asks)
-        preset = number < len(starts)
+        preset = number < len(begun)
         if number < len(course.kept):
             proposed = course.kept[number]
         else:
-            proposed = starts[number] if preset else proposer.propose(chance(search, "ask", number))
+            proposed = begun[number] if preset else proposer.propose(chance(search, "ask", number))
         place = proposed if preset and board.could_win(proposed, target) else _worthwhile(board, proposed, target)
         board.asks.append(Ask(number, proposed, place))
         board.asks_left -= 1
@@ -285,32 +131,10 @@ def _joint(course: Course, target: Target) -> Searching[None]:
 
 def _worthwhile(board: Board, proposed: Place, target: Target) -> Place | None:
     """What is left to try of a proposal's profile, or else of the profile nearest to it; None where nothing is left."""
-    if (rung := board.rung(proposed, target)) is not None or board.profiles > MOST_PROFILES:
+    if (rung := worth_trying(board, proposed, target)) is not None or board.profiles > MOST_PROFILES:
         return rung
-    left = [rung for profile in board.every_profile() if (rung := board.rung(profile, target)) is not None]
-    return min(left, key=lambda place: (_apart(board.space, place, proposed), place), default=None)
-
-
-def _apart(space: Space, place: Place, other: Place) -> float:
-    """How far apart two places are: the share of its range in an ordered dimension, 1 where words differ."""
-    total = 0.0
-    for a, b, dimension in zip(place, other, space.dimensions, strict=True):
-        total += abs(a - b) / len(dimension.values) if dimension.ordered else float(a != b)
-    return total
-
-
-def told(board: Board, e: Evidence, target: Target) -> Told:
-    """A place as it is told: its value, and the limits it breaks, guessed to all pictures where it was stopped before."""
-    if not e.rows or (target.minimise != "calls" and not e.known(target.minimise)):
-        return Told(e.place, None, {})
-    best = board.best(target)
-    value = estimate(e, best, target.minimise)
-    scaled = math.log(max(value, LEAST)) if target.minimise in RATIOS or target.minimise == "calls" else value
-    constraints: dict[str, float] = {
-        m: excess(m, estimate(e, best, m), x) for m, x in target.limits.items() if m == "calls" or e.known(m)
-    }
-    flawed = e.given_up is not None and e.given_up.metric == "flaws"
-    return Told(e.place, scaled, {**constraints, "flaws": e.flawed_share if flawed else 0.0})
+    left = [rung for profile in board.every_profile() if (rung := worth_trying(board, profile, target)) is not None]
+    return min(left, key=lambda place: (apart(board.space, place, proposed), place), default=None)
 
 
 def _polish(course: Course, target: Target) -> Searching[None]:
@@ -320,7 +144,7 @@ def _polish(course: Course, target: Target) -> Searching[None]:
         best = board.best(target)
         if best is None:
             return
-        rungs = [board.rung(place, target, hope=POLISH_HOPE) for place in board.space.neighbours(best.place)]
+        rungs = [worth_trying(board, place, target, hope=POLISH_HOPE) for place in board.space.neighbours(best.place)]
         wanted = list(dict.fromkeys(rung for rung in rungs if rung is not None))
         if not wanted:
             return
