@@ -11,16 +11,22 @@ from typing import Any
 
 from benchmarks.measure import save
 
-STORE = Path("out/benchmarks/folklore.db")
+STORE = Path("out/benchmarks/presets.db")
+"""That of ``benchmarks presets``, which draws many of the same pictures."""
+
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-WORKFLOWS = {"draft": "draft", "production": "production", "final": "final", "constrained": "draft", "baseline": "production"}
+WORKFLOWS = {"draft": "draft", "production": "production", "final": "final"}
 """Presets of the guides, and the goal whose tolerance is the bound on quality for both sides."""
 
 CATEGORIES = ("portrait", "face", "nature", "food", "architecture", "vehicle", "object", "symbol")
-EACH = 3
+EACH = 2
 """Prompts of each category."""
 
 TUNED_CFG = 4.0
+MOST_STEPS = 40
+
+SHOWN = ("castle, 3d render", "red apple, 3d render", "grinning face, 3d render", "bicycle, flat vector", "owl, 3d render")
+"""Drawn by the guide's setting and by the tuned one, beside the converged picture."""
 
 
 def run() -> None:
@@ -34,6 +40,7 @@ def run() -> None:
         bench = Workbench(store=store, load=lambda name: find_model(name).load(None))
         taste = guidance(bench)
         rows = {name: compared(bench, name, goal, taste) for name, goal in WORKFLOWS.items()}
+        pictures(bench, rows)
     for name, row in rows.items():
         guide, tuned = row["folklore"], row["tuned"]
         print(f"  {name}: {guide['what']}: {guide['calls']:.0f} calls, loss {guide['loss']:.2f}, flawed {guide['flawed']:.0%}")
@@ -49,7 +56,7 @@ def guidance(bench: Any) -> dict[str, float]:
     from aldente.recipe.presets import folklore
 
     said = {float(folklore()[name].settings["cfg"]) for name in WORKFLOWS}
-    found = studied(bench, "production", TUNED_CFG, (), cfgs=tuple(sorted({1.0, 2.0, TUNED_CFG, *said, 15.0})))
+    found = studied(bench, "production", TUNED_CFG, (), cfgs=tuple(sorted({1.0, TUNED_CFG, *said, 15.0})))
     shares = {} if found.guidance is None else {f"{s.value:g}": s.share.mean for s in found.guidance.shares}
     return shares | {f"{TUNED_CFG:g}": 0.0}
 
@@ -76,6 +83,7 @@ def compared(bench: Any, name: str, goal: str, taste: dict[str, float]) -> dict[
         "tolerance": result.tolerance.delta,
         "folklore": {
             "what": f"{pair.title}, {sampling.steps} steps, CFG {cfg:g}",
+            "settings": {"sampler": pair.sampler, "schedule": pair.schedule, "steps": sampling.steps, "cfg": cfg},
             "calls": calls,
             "loss": loss,
             "measured": measured is not None,
@@ -84,6 +92,7 @@ def compared(bench: Any, name: str, goal: str, taste: dict[str, float]) -> dict[
         },
         "tuned": {
             "what": f"{choice.title}, {choice.steps} steps, CFG {cfg:g}",
+            "settings": {"sampler": choice.sampler, "schedule": choice.schedule, "steps": choice.steps, "cfg": cfg},
             "calls": choice.calls,
             "loss": choice.loss.mean,
             "at_most": choice.loss.high if choice.loss.high is not None else float("nan"),
@@ -99,22 +108,47 @@ def studied(bench: Any, goal: str, cfg: float, extra: tuple[Any, ...], cfgs: tup
     """The result of a study of the usual samplers and ``extra`` ones at one CFG scale."""
     from aldente.recipe.recipe import Recipe
     from aldente.recipe.settings import set_parameters
+    from aldente.studio.request import sized
     from aldente.studio.tuning import category_prompts, run_study
-    from aldente.tuning.study import PAIRS, Study
+    from aldente.tuning.study import REFERENCE, Pair, Study
 
     both = [category_prompts(category) for category in CATEGORIES]
     study = Study(
-        base=set_parameters(Recipe(), {"cfg": cfg}),
+        base=set_parameters(sized(Recipe(model="pastina"), bench.model("pastina")), {"cfg": cfg}),
         prompts=tuple(prompt for measure, _ in both for prompt in measure[:EACH]),
         held_out_prompts=tuple(confirm[0] for _, confirm in both),
-        seeds=(1,) if not cfgs else (1, 2),
+        seeds=(1,),
         goal=goal,
-        pairs=tuple(dict.fromkeys((*PAIRS[:3], *extra))) if not cfgs else PAIRS[:1],
+        pairs=tuple(dict.fromkeys((REFERENCE, Pair(sampler="euler", schedule="karras"), *extra))) if not cfgs else (REFERENCE,),
+        steps_high=MOST_STEPS,
         cfgs=cfgs,
         baseline_cfg=cfg,
     )
     name = f"benchmark-{goal}-{cfg:g}"
     return run_study(bench, study, seconds_per_call=0.001, preset_name=name, listen=lambda _: None).result
+
+
+def pictures(bench: Any, rows: dict[str, dict[str, Any]]) -> None:
+    """A sheet: of each workflow a row by the guide and a row by the tuned setting, then a row at the tuned CFG scale."""
+    from PIL import Image
+
+    from aldente.recipe.recipe import Recipe
+    from aldente.recipe.settings import set_parameters
+    from aldente.studio.drawing import Order, draw
+    from aldente.studio.request import sized
+
+    base = sized(Recipe(model="pastina"), bench.model("pastina"))
+    settings = [rows[name][side]["settings"] for name in rows for side in ("folklore", "tuned")]
+    settings.append({**rows["production"]["tuned"]["settings"], "cfg": TUNED_CFG})
+    recipes = [set_parameters(base, {**said, "prompt": prompt, "seed": 1}) for said in settings for prompt in SHOWN]
+    made = {one.recipe.digest(): one.image for one in draw(bench, recipes, Order()) if not one.record.failed}
+    cell = 128
+    sheet = Image.new("RGB", (len(SHOWN) * (cell + 4), len(settings) * (cell + 4)), "white")
+    for number, recipe in enumerate(recipes):
+        place = (number % len(SHOWN) * (cell + 4), number // len(SHOWN) * (cell + 4))
+        sheet.paste(Image.fromarray(made[recipe.digest()]).resize((cell, cell), Image.Resampling.LANCZOS), place)
+    IMAGES.mkdir(exist_ok=True)
+    sheet.save(IMAGES / "folklore.jpg", quality=88, subsampling=0, optimize=True)
 
 
 def matrix(rows: dict[str, dict[str, Any]]) -> None:

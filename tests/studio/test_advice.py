@@ -5,7 +5,7 @@ from small_study import run
 
 from aldente.engine.errors import UserError
 from aldente.models.pastina.sentences import MiniLM
-from aldente.recipe.presets import Preset
+from aldente.recipe.presets import Preset, folklore
 from aldente.store import open_store
 from aldente.studio.advice import advise, automatic, picked
 from aldente.studio.library import Measured, keep_result, measured_for, probe, result_of, sampling_of, staleness, versions_of
@@ -23,11 +23,18 @@ def recogniser():
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory, loaded):
-    """A workbench on which food was measured; tests must not change its store."""
+def measured(tmp_path_factory, retrained):
+    """A workbench on which food was measured and nothing is bundled; tests must not change its store."""
     with open_store(str(tmp_path_factory.mktemp("measured") / "store.db")) as store:
-        made = Workbench(store=store, load=lambda _: loaded, draw_seed=lambda: 77)
+        made = Workbench(store=store, load=lambda _: retrained, draw_seed=lambda: 77)
         yield made, run(made)
+
+
+@pytest.fixture
+def bench(tmp_path, retrained):
+    """A workbench with weights of which nothing is measured."""
+    with open_store(str(tmp_path / "store.db")) as store:
+        yield Workbench(store=store, load=lambda _: retrained, draw_seed=lambda: 77)
 
 
 def own(bench, prompt, **settings):
@@ -165,7 +172,7 @@ def test_what_changed_makes_a_preset_stale(measured, change, reason):
 
 def test_folklore_is_never_stale_and_a_preset_without_versions_says_so(bench):
     model = bench.model("pastina")
-    assert all(staleness(preset, model) == () for preset in known_presets(bench.store).values())
+    assert all(staleness(preset, model) == () for preset in folklore().values())
     bare = Preset(name="bare", basis="measured", model=model.info.fingerprint, settings={"steps": 20})
     assert staleness(bare, model) == ("it does not say what it was measured with",)
 

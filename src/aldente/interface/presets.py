@@ -16,7 +16,9 @@ from aldente.studio.presets import keep_preset, known_presets
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Tell all about this one; 'check' is short for --check --revalidate.")
+    ] = None,
     export: Annotated[Path | None, typer.Option("--export", help="Write them (or the one named) to a TOML file.")] = None,
     add: Annotated[Path | None, typer.Option("--add", help="Keep the presets of a TOML or JSON file.")] = None,
     measured: Annotated[bool, typer.Option("--measured", help="Only those that were measured.")] = False,
@@ -29,6 +31,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """List the settings kept by name, folklore and measured."""
+    if name == "check":
+        name, check, revalidate = None, True, True
     with open_store(store) as opened:
         for preset in read_presets(read_text(add, "a TOML or JSON file of presets")) if add is not None else ():
             keep_preset(opened, preset)

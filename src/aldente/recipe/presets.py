@@ -27,8 +27,8 @@ class Preset(Value):
     ``bands`` are the ranges that the source gives where ``settings`` holds one value of each, ``alternatives`` other
     values that it allows. ``advisory`` settings suit some models only. A measured preset names its ``study`` (a digest),
     the fingerprint of the ``model``, its ``confidence`` (0 to 1), its ``cost`` per picture by unit ('calls', 'seconds'), the
-    ``prompts`` that it was measured on (some of them), its ``proof`` in numbers ('loss', 'at_most', 'tolerance', in JND) and
-    the ``versions`` of what made it ('aldente', 'runtime', 'sampler': what the sampler answers to a fixed question).
+    ``prompts`` that it was measured on (some of them), its ``proof`` in numbers ('loss', 'at_most', 'tolerance', 'held_out',
+    in JND) and the ``versions`` of what made it ('aldente', 'runtime', 'sampler': what that answers to a fixed question).
     """
 
     name: str = Field(min_length=1)

@@ -128,7 +128,15 @@ def picked(measured: Sequence[Measured], content: Recognition, goal: Purpose) ->
         return _folklore(content, goal), None
     best = min(usable, key=lambda one: _distance(one, category, tolerance))
     result = None if best.result is None else for_goal(best.result, tolerance)
-    return _from_study(best, content, tolerance, result), result
+    return _from_study(best, content, tolerance, result), _with_guidance(result, best, measured)
+
+
+def _with_guidance(result: TuningResult | None, best: Measured, measured: Sequence[Measured]) -> TuningResult | None:
+    """The study with the range of CFG of another one on the same content, where it did not look for that itself."""
+    if result is None or result.guidance is not None:
+        return result
+    alike = (one.result for one in measured if one.preset.category == best.preset.category and one.result is not None)
+    return result.model_copy(update={"guidance": next((r.guidance for r in alike if r.guidance is not None), None)})
 
 
 def _distance(one: Measured, category: str, goal: Goal) -> tuple[bool, int, bool, bool]:

@@ -21,6 +21,7 @@ from aldente.render.batching import Drive, Job
 from aldente.render.render import latent_of
 from aldente.store.entries import StudyRow
 from aldente.store.port import Store
+from aldente.studio.bundled import study_result
 from aldente.studio.presets import known_presets, with_schedule
 from aldente.tuning.result import TuningResult
 
@@ -47,15 +48,17 @@ def keep_result(store: Store, study_id: str, result: TuningResult, fingerprint: 
 
 
 def result_of(store: Store, preset: Preset) -> TuningResult | None:
-    """What the study of a preset found out about the weights that it was measured on; None where the store has it not."""
+    """What the study of a preset found out about the weights that it was measured on; None where nobody kept it."""
     if preset.study is None:
         return None
     try:
         rows = store.study_rows(preset.study)
     except UserError:
-        return None
+        rows = []
     bodies = [row.body for row in rows if row.body.get("model") == preset.model and "result" in row.body]
-    return TuningResult.model_validate(bodies[-1]["result"]) if bodies else None
+    if not bodies:
+        return study_result(preset.study, preset.model or "")
+    return TuningResult.model_validate(bodies[-1]["result"])
 
 
 def measured_for(store: Store, model: Model) -> list[Measured]:

@@ -1,4 +1,4 @@
-"""The presets that a user has: the bundled folklore, and over it what studies measured."""
+"""The presets that a user has: the bundled folklore, the bundled measured ones, and over both those in the store."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from aldente.recipe.sigmas import parse_sigmas
 from aldente.render.render import check_size
 from aldente.store.entries import PresetEntry
 from aldente.store.port import Store
+from aldente.studio.bundled import measured
 
 
 def known_presets(store: Store) -> dict[str, Preset]:
     """Every preset by name; a stored one replaces the bundled one of its name, whatever its capitals."""
-    every = [*folklore().values(), *(preset_from(entry.body) for entry in store.presets())]
+    every = [*folklore().values(), *measured().values(), *(preset_from(entry.body) for entry in store.presets())]
     return {preset.name: preset for preset in {spelling_of(preset.name): preset for preset in every}.values()}
 
 

@@ -116,7 +116,8 @@ def preset_of(
         "steps": choice.steps,
         "cfg": choice.cfg,
     }
-    proof = {"loss": choice.loss.mean, "tolerance": result.tolerance.delta}
+    again = next((check.loss.mean for check in result.confirmation if check.steps == choice.steps), None)
+    proof = {"loss": choice.loss.mean, "at_most": choice.loss.high, "tolerance": result.tolerance.delta, "held_out": again}
     return Preset(
         name=name,
         summary=result.sentences[0] if result.sentences else "",
@@ -131,7 +132,7 @@ def preset_of(
         confidence=1.0 - study.alpha if choice.within_tolerance else None,
         cost=cost,
         prompts=study.prompts[:PROMPTS_KEPT],
-        proof=proof | ({} if choice.loss.high is None else {"at_most": choice.loss.high}),
+        proof={name: value for name, value in proof.items() if value is not None},
         versions=versions_of(model, set_parameters(study.base, settings).sampling),
         created=bench.now(),
         stale_when=("the model's weights change", f"aldente's samplers change (made by {aldente.__version__})"),
