@@ -28,7 +28,7 @@ from aldente.render.scene import Canvas
 from aldente.render.tile_codec import decode_tiles, encode_tiles
 from aldente.render.tile_regions import box, tent
 from aldente.render.tiles import tiled_pass
-from aldente.store.checkpoints import CheckpointFolder
+from aldente.store.checkpoints import CheckpointFolder, Part
 
 MODES = ("blend", "linear", "chess")
 
@@ -237,8 +237,10 @@ class TestGoingOn:
 
     def test_a_damaged_checkpoint_counts_as_lost(self, tmp_path):
         kept = CheckpointFolder(tmp_path)
-        kept.put("run", "part", np.arange(6.0))
-        np.testing.assert_array_equal(kept.get("run", "part"), np.arange(6.0))
+        kept.put("run", "part", Part(np.arange(6.0), 12, 0.25))
+        found = kept.get("run", "part")
+        np.testing.assert_array_equal(found.array, np.arange(6.0))
+        assert (found.asked, found.seconds) == (12, 0.25)
         (tmp_path / "run" / "part.npy").write_bytes(b"\x93NUMPY")
         assert kept.get("run", "part") is None
 

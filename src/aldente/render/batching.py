@@ -26,12 +26,14 @@ Estimator = Callable[[Latent, Sequence[Level], Sequence[Condition]], Latent]
 class Job:
     """A picture to be made: ``start`` begins its computation when the driver has room for it.
 
-    ``part`` says which part of the job is asking, where its cost is to be told by part.
+    ``part`` says which part of the job is asking, where its cost is to be told by part. ``paid`` hears of the seconds of model
+    time that are spent on it.
     """
 
     key: Hashable
     start: Callable[[], Asking[Any]]
     part: Callable[[], Hashable] | None = None
+    paid: Callable[[float], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +331,8 @@ class Drive:
                 live.missing -= 1
                 live.spent.evaluated += part
                 live.spent.seconds += part * seconds_per_row
+                if live.job.paid is not None:
+                    live.job.paid(part * seconds_per_row)
                 if live.missing == 0:
                     ready.append(live)
         ready.reverse()

@@ -19,7 +19,8 @@ class StageUsage:
     """What a stage cost, by its place and kind: model calls it asked for, how many were evaluated for it, and seconds.
 
     ``model_seconds`` is the time of those calls, ``own_seconds`` that of everything else: decoding, encoding, enlarging and
-    the samplers' arithmetic. A stage that was kept from another job asked as often as if it had run, at no further cost.
+    the samplers' arithmetic, and what an earlier run spent on parts that were taken up. A stage that was kept from another job
+    asked as often as if it had run, at no further cost.
     """
 
     index: int
@@ -43,6 +44,20 @@ class Meter:
         self.stage = 0
         self.asked: dict[int, int] = {}
         self.own_seconds: dict[int, float] = {}
+        self._paid: dict[int, float] = {}
+
+    def pay(self, seconds: float) -> None:
+        """Hear that the model was at work for the present stage."""
+        self._paid[self.stage] = self._paid.get(self.stage, 0.0) + seconds
+
+    def take_up(self, stage: int, asked: int, seconds: float) -> None:
+        """Count what an earlier run spent on a part of a stage that is taken up now."""
+        self.asked[stage] = self.asked.get(stage, 0) + asked
+        self.own_seconds[stage] = self.own_seconds.get(stage, 0.0) + seconds
+
+    def seconds(self, stage: int) -> float:
+        """What a stage has taken so far, its model calls included."""
+        return self.own_seconds.get(stage, 0.0) + self._paid.get(stage, 0.0)
 
     def counted(self, stage: int, asking: Asking[T]) -> Asking[T]:
         """The computation of a stage, counted and timed."""

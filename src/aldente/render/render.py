@@ -98,8 +98,17 @@ def render(
         for number, recipe in enumerate(recipes):
             meter = Meter(clock)
             tasks[number] = _Task(recipe, meter)
-            scene = Scene(recipe=recipe, model=model, files=files, upscaler=upscaler, checkpoints=checkpoints, note=note)
-            yield Job(key=number, start=_starter(scene, meter, prefixes), part=lambda meter=meter: meter.stage)  # type: ignore[misc]
+            scene = Scene(
+                recipe=recipe,
+                model=model,
+                files=files,
+                upscaler=upscaler,
+                checkpoints=checkpoints,
+                note=note,
+                meter=meter,
+            )
+            start = _starter(scene, meter, prefixes)
+            yield Job(key=number, start=start, part=lambda meter=meter: meter.stage, paid=meter.pay)  # type: ignore[misc]
 
     limits = limits or Limits(rows=model.info.rows)
     for outcome in Drive(jobs(), model.estimate, clock=clock, limits=limits, watch=watch, cancelled=cancelled):

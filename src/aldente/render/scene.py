@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from aldente.engine.denoise import Latent
 from aldente.models.port import Image, Model
 from aldente.models.upscaling.port import Upscaler
 from aldente.recipe.recipe import Recipe
+from aldente.render.metering import Meter
 from aldente.render.tile_codec import decoded
+from aldente.store.checkpoints import Part
 
 Mask = NDArray[np.uint8]
 """``h w``: 255 where a picture is to be drawn anew, 0 where it is kept."""
@@ -46,12 +48,12 @@ class Checkpoints(Protocol):
     right whenever it is found, and what is lost is only made again.
     """
 
-    def get(self, run: str, part: str) -> NDArray[Any] | None:
-        """What was kept, or None."""
+    def get(self, run: str, part: str) -> Part | None:
+        """What was kept, and what it cost, or None."""
         ...
 
-    def put(self, run: str, part: str, array: NDArray[Any]) -> None:
-        """Keep an array, wholly or not at all."""
+    def put(self, run: str, part: str, kept: Part) -> None:
+        """Keep a part, wholly or not at all."""
         ...
 
     def drop(self, run: str) -> None:
@@ -77,7 +79,7 @@ class Scene:
     """A recipe and what draws it: its model, the files that it names by hash, and the upscalers that it names.
 
     ``checkpoints`` keep what long stages have finished, and ``note`` is told of their tiles; without them nothing is kept
-    and nobody told.
+    and nobody told. ``meter`` counts what each stage costs, with what earlier runs spent on parts that are taken up.
     """
 
     recipe: Recipe
@@ -86,3 +88,4 @@ class Scene:
     upscaler: Callable[[str], Upscaler]
     checkpoints: Checkpoints | None = None
     note: Callable[[TileNote], None] | None = None
+    meter: Meter | None = None

@@ -95,10 +95,7 @@ class _Drawing:
         """The pixels of a region, drawn again from what is there."""
         pixels = np.ascontiguousarray(before[region.window])
         part = digest(self._purpose, str(number), pixels.tobytes())
-        kept = self._keeper.get(part)
-        if kept is None:
-            kept = yield from self._redrawn(pixels, region, number)
-            self._keeper.put(part, kept)
+        kept = yield from self._keeper.kept(part, lambda: self._redrawn(pixels, region, number))
         self._keeper.count(1, self._total, self._turns)
         return kept
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +17,38 @@ CHECKPOINTS = "checkpoints"
 """Where they are among a store's files."""
 
 
+class Part(NamedTuple):
+    """Something finished, and what it cost: model calls and seconds."""
+
+    array: NDArray[Any]
+    asked: int
+    seconds: float
+
+
 class CheckpointFolder:
     """Checkpoints that outlive the process. It is a place for what can be made again: clear it whenever no run needs it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, run: str, part: str) -> NDArray[Any] | None:
+    def get(self, run: str, part: str) -> Part | None:
         """What was kept, or None; a file that cannot be read counts as lost."""
         try:
-            kept: NDArray[Any] = np.load(self._path(run, part), allow_pickle=False)
+            with self._path(run, part).open("rb") as file:
+                array, (asked, seconds) = np.load(file, allow_pickle=False), np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        return kept
+        return Part(array, int(asked), float(seconds))
 
-    def put(self, run: str, part: str, array: NDArray[Any]) -> None:
-        """Keep an array: a kill at any moment leaves it whole or not there. Raises UserError where the disk refuses it."""
+    def put(self, run: str, part: str, kept: Part) -> None:
+        """Keep a part: a kill at any moment leaves it whole or not there. Raises UserError where the disk refuses it."""
         path = self._path(run, part)
         temporary = path.with_name(f"{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
-                np.save(file, array, allow_pickle=False)
+                np.save(file, kept.array, allow_pickle=False)
+                np.save(file, np.array([kept.asked, kept.seconds], np.float64), allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
