@@ -40,6 +40,7 @@ COMMANDS = {
     "diagnose": Command("diagnose", "Name a picture's likely flaws, with evidence and the change to try.", "Keep"),
     "reproduce": Command("reproduce", "Make a picture again and say how near it comes.", "Keep"),
     "mark": Command("mark", "Tag, rate and annotate a picture, or say that it is better than another.", "Keep"),
+    "rank": Command("rank", "Rank pictures, or settings, by the votes between them.", "Keep"),
     "measure": Command("measure", "Measure what is not known yet of the pictures in the store.", "Keep"),
     "diff": Command("diff", "Compare two pictures: what was asked, what it cost, what came out.", "Keep"),
     "lineage": Command("lineage", "Tell what a picture was made from, and what from it.", "Keep"),
