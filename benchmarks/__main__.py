@@ -6,7 +6,20 @@ import sys
 from importlib import import_module
 
 NAMES = ("driver", "pastina", "grid", "identity", "verdicts")
-LONG = ("runtimes", "int8", "learned", "claims", "folklore", "tiles", "search", "store", "kills", "fuzz")
+LONG = (
+    "presets",
+    "checkpoints",
+    "runtimes",
+    "int8",
+    "learned",
+    "claims",
+    "folklore",
+    "tiles",
+    "search",
+    "store",
+    "kills",
+    "fuzz",
+)
 """Those that take long and are run only by name."""
 
 

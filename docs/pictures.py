@@ -20,6 +20,38 @@ SHEETS = {
 }
 """The command of each picture."""
 
+STYLES = ("3d render", "flat vector", "cartoon emoji")
+
+CONCEPTS = (
+    ("grinning face", "star-struck", "cat face", "panda", "robot", "skull", "clown face", "smiling face with sunglasses"),
+    ("police officer", "astronaut", "Santa Claus", "mage", "farmer", "old woman", "baby", "detective"),
+    ("owl", "penguin", "dolphin", "elephant", "honeybee", "turtle", "unicorn", "octopus"),
+    ("red apple", "strawberry", "hamburger", "pizza", "watermelon", "doughnut", "birthday cake", "beer mug"),
+    ("castle", "house", "church", "ferris wheel", "tent", "mountain", "Statue of Liberty", "hospital"),
+    ("automobile", "bicycle", "airplane", "rocket", "sailboat", "tractor", "fire engine", "helicopter"),
+    ("guitar", "alarm clock", "crown", "umbrella", "key", "wrapped gift", "light bulb", "t-shirt"),
+    ("red heart", "blue heart", "star", "rainbow", "fire", "snowflake", "crescent moon", "high voltage"),
+)
+"""What the model's sheet shows, a row of each kind; a style and a seed a row, none of them chosen."""
+
+CELL = 128
+
+
+def draw_concepts(name: str) -> None:
+    """The sheet of the embedded model: every row of ``CONCEPTS`` as it is drawn and enlarged."""
+    sheet = Pictures.new("RGB", (CELL * len(CONCEPTS[0]), CELL * len(CONCEPTS)))
+    with TemporaryDirectory() as place:
+        for row, concepts in enumerate(CONCEPTS):
+            for column, concept in enumerate(concepts):
+                prompt = f"{concept}, {STYLES[row % len(STYLES)]}"
+                settings = f"--steps 20 --cfg 3.5 --sampler 'DPM++ 2M Karras' --seed {row}"
+                words = ["generate", prompt, *shlex.split(settings), "--out", f"{place}/{row}-{column}"]
+                run([*words, "--store", f"{place}/store.sqlite"])
+                (file,) = Path(place, f"{row}-{column}").glob("*.png")
+                cell = Pictures.open(file).convert("RGB").resize((CELL, CELL), Pictures.Resampling.LANCZOS)
+                sheet.paste(cell, (CELL * column, CELL * row))
+    sheet.save(IMAGES / name, quality=QUALITY, subsampling=0, optimize=True)
+
 
 def draw(name: str, command: str) -> None:
     """Write one picture, as a JPEG so that the repository stays small."""
@@ -41,3 +73,4 @@ def run(arguments: list[str]) -> None:
 if __name__ == "__main__":
     for picture_name, line in SHEETS.items():
         draw(picture_name, line)
+    draw_concepts("pastina.jpg")
