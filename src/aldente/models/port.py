@@ -50,9 +50,10 @@ class ModelInfo:
     calls it (empty where it came in several).
 
     ``worded`` says that it is a ``Worded`` model, ``takes_loras`` that it adds the LoRAs of a prompt; ``clip_layers`` how
-    many layers of its text encoder may be read, from the end; ``distilled`` the distilled guidance that it is told where nothing is said (None: it is told none). ``shift`` is
-    that of its flow, ``shift_by_size`` says that the shift grows with the picture, up to that one. ``usual`` are the settings
-    that suit it where nothing is said, by the names of their parameters.
+    many layers of its text encoder may be read, from the end; ``distilled`` the distilled guidance that it is told where
+    nothing is said (None: it is told none). ``shift`` is that of its flow, ``shift_by_size`` says that the shift grows with
+    the picture, up to that one. ``usual`` are the settings that suit it where nothing is said, by the names of their
+    parameters. ``softens`` says that it is a ``Softening`` model.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ModelInfo:
     controls: tuple[str, ...] = ()
     control_mode: Literal["balanced", "control"] = "balanced"
     inpaints: bool = False
+    softens: bool = False
     upscaler: str | None = None
     file_hash: str = ""
     worded: bool = False
@@ -136,6 +138,14 @@ class Worded(Model, Protocol):
         ...
 
 
+class Adaptable(Model, Protocol):
+    """A model that takes LoRAs but reads no ``Words``."""
+
+    def with_loras(self, condition: Condition, loras: Sequence[Lora]) -> Condition:
+        """The condition as it is drawn with LoRAs in the model."""
+        ...
+
+
 class Steerable(Model, Protocol):
     """A model that takes more than a prompt: control pictures, or a picture and the mask to fill."""
 
@@ -149,4 +159,12 @@ class Steerable(Model, Protocol):
 
     def hinted(self, condition: Condition, hints: Sequence[tuple[Hint, float]]) -> Condition:
         """The condition with hints and their weights; a weight of 0 is as if the hint were not there."""
+        ...
+
+
+class Softening(Steerable, Protocol):
+    """A steerable model whose hints can leave the prompt more to say."""
+
+    def softened(self, hint: Any) -> Hint:
+        """The hint acting less on what is fine."""
         ...

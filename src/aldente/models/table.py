@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from aldente.engine.errors import UserError, unknown
 from aldente.models import diffusers, pastina
 from aldente.models.checkpoints.catalogue import Found, add, find, named
+from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.checkpoints.ledger import Ledger
 from aldente.models.port import Model
+from aldente.models.relay import Relay
+
+SWITCH = 0.8
+"""Where SDXL's base hands over to its refiner, as its release recommends."""
+
+_RELAY = re.compile(r"(.+)\+([^+@]+?)(?:@(0?\.[0-9]+))?")
+
+STEERING = ("controlnet", "t2i-adapter")
+"""The kinds of files that steer."""
 
 DRAWING = ("checkpoint", "denoiser")
 """The kinds of files that can draw."""
@@ -34,13 +46,32 @@ def models() -> tuple[ModelEntry, ...]:
 def find_model(name: str) -> ModelEntry:
     """The model called ``name``, capitals aside: one of aldente's, or a user's checkpoint by its name or path.
 
+    ``base+refiner@0.8`` is a checkpoint that hands over to another at that share of the training timesteps (``SWITCH``, if it
+    is not said).
+
     Raises ``UserError`` naming the nearest one if there is none.
     """
     wanted = name.strip().lower()
     for entry in models():
         if wanted in (entry.name, *entry.aliases):
             return entry
-    return _checkpoint(name.strip())
+    try:
+        return _checkpoint(name.strip())
+    except UserError:
+        two = _RELAY.fullmatch(name.strip())
+        if two is None:
+            raise
+        return _relay(find_model(two[1]), find_model(two[2]), float(two[3] or SWITCH))
+
+
+def _relay(first: ModelEntry, second: ModelEntry, switch: float) -> ModelEntry:
+    """One model that hands over to another, named after both."""
+    name = f"{first.name}+{second.name}@{switch:g}"
+
+    def load(threads: int | None) -> Model:
+        return Relay(first.load(threads), second.load(threads), switch, name=name)
+
+    return ModelEntry(name=name, title=f"{first.title}, then {second.title}", aliases=(), load=load)
 
 
 def _checkpoint(name: str) -> ModelEntry:
@@ -61,13 +92,17 @@ def _checkpoint(name: str) -> ModelEntry:
     return ModelEntry(name=found.name, title=found.name, aliases=(), load=partial(_loaded, found))
 
 
+def _controls(facts: CheckpointFacts | None) -> dict[str, Path]:
+    """The control networks and adapters that are found for the architecture, by name."""
+    ledger = Ledger()
+    kin = [one for one in find(ledger) if one.facts is not None and one.facts.kind in STEERING]
+    ledger.save()
+    return {one.name: one.path for one in kin if facts and one.facts and one.facts.architecture == facts.architecture}
+
+
 def _loaded(found: Found, threads: int | None) -> Model:
     """The checkpoint, remembered so that its pictures can be drawn again by its name."""
-    model = diffusers.load(found.path, name=found.name, facts=found.facts, plan=None if threads is None else _plan(threads))
+    model = diffusers.load(found.path, name=found.name, facts=found.facts, threads=threads, controls=_controls(found.facts))
     if not found.program:
         add(found.path)
     return model
-
-
-def _plan(threads: int) -> diffusers.Plan:
-    return diffusers.usual_plan(threads)

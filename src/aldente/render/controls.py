@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, cast
 
 from aldente.engine.errors import UserError
-from aldente.models.port import Hint, Image, Model, Steerable
+from aldente.models.port import Hint, Image, Model, Softening, Steerable
 from aldente.models.preprocessing import find_preprocessor
 from aldente.recipe.stages import Control
 from aldente.render.cropping import Box, cut_out
@@ -77,8 +77,10 @@ def _steer(control: Control, scene: Scene, picture: Size, box: Box, size: Size) 
 def _prepared(control: Control, picture: Image, model: Model) -> Steer:
     """What a control picture of the size that is drawn says."""
     hint = steerable(model).control(control.type, find_preprocessor(control.preprocessor).apply(picture))
-    both = (control.mode or model.info.control_mode) == "balanced"
-    return Steer(hint, control.weight, control.start, control.end, both)
+    mode = control.mode or model.info.control_mode
+    if mode != "balanced" and model.info.softens:
+        hint = cast("Softening", model).softened(hint)
+    return Steer(hint, control.weight, control.start, control.end, both=mode != "control")
 
 
 def check_controls(controls: tuple[Control, ...], model: Model) -> None:
@@ -93,4 +95,9 @@ def check_controls(controls: tuple[Control, ...], model: Model) -> None:
         if control.type not in known:
             raise UserError(
                 f"control_type is '{control.type}'; control_image of model '{model.info.name}' is one of: {', '.join(known)}."
+            )
+        if control.mode == "prompt" and not model.info.softens:
+            raise UserError(
+                f"control_mode is 'prompt', but the controls of model '{model.info.name}' act on everything alike; choose"
+                " balanced or control."
             )

@@ -89,8 +89,19 @@ def t5_tokenizer() -> T5Tokenizer:
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
 
 
-def clip(width: int, *, layers: int = 3, projection: int | None = None, seed: int = 1, pad: str = "<|endoftext|>") -> Any:
-    """A CLIP text encoder; with a ``projection`` its pooled state is projected, as in SDXL and SD 3."""
+def clip(
+    width: int,
+    *,
+    layers: int = 3,
+    projection: int | None = None,
+    seed: int = 1,
+    pad: str = "<|endoftext|>",
+    spread: float = 2.0,
+) -> Any:
+    """A CLIP text encoder; with a ``projection`` its pooled state is projected, as in SDXL and SD 3.
+
+    ``spread`` widens its weights; what is read before the final norm must not grow too large.
+    """
     tokenizer = clip_tokenizer(pad)
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -104,7 +115,7 @@ def clip(width: int, *, layers: int = 3, projection: int | None = None, seed: in
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return _seeded(seed, lambda: (CLIPTextModelWithProjection if projection else CLIPTextModel)(config), spread=8.0)
+    return _seeded(seed, lambda: (CLIPTextModelWithProjection if projection else CLIPTextModel)(config), spread=spread)
 
 
 def t5(width: int = 32) -> T5EncoderModel:
@@ -164,7 +175,8 @@ def unet(
             block_out_channels=widths, layers_per_block=1, norm_num_groups=4, cross_attention_dim=context,
             attention_head_dim=heads, use_linear_projection=linear, **more,
         ),
-        attention=4.0,
+        # Two encoders' states are loud enough, and louder ones would make the tiny network chaotic.
+        attention=4.0 if xl is None else 1.0,
     )  # fmt: skip
 
 
@@ -173,7 +185,7 @@ def sd1(*, channels: int = 4) -> Any:
     pipeline = StableDiffusionPipeline if channels == 4 else StableDiffusionInpaintPipeline
     return pipeline(
         vae=vae(),
-        text_encoder=clip(32),
+        text_encoder=clip(32, spread=8.0),
         tokenizer=clip_tokenizer(),
         unet=unet(32, channels=channels),
         scheduler=PNDMScheduler(**STABLE, steps_offset=1, skip_prk_steps=True, set_alpha_to_one=False),
@@ -188,7 +200,7 @@ def sd2(*, zero_snr: bool = False) -> StableDiffusionPipeline:
     spacing = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero_snr else {}
     return StableDiffusionPipeline(
         vae=vae(),
-        text_encoder=clip(32, seed=11, pad="!"),
+        text_encoder=clip(32, seed=11, pad="!", spread=8.0),
         tokenizer=clip_tokenizer("!"),
         unet=unet(32, linear=True, heads=(2, 4, 4, 4), seed=12),
         scheduler=DDIMScheduler(
@@ -261,11 +273,12 @@ def flux(*, dev: bool) -> FluxPipeline:
                 patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
                 joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=dev, axes_dims_rope=(4, 4, 8),
             ),
-            attention=4.0,
+            # One word is one token of hundreds here.
+            attention=64.0,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, base_shift=0.5, max_shift=1.15, **dynamic),
         vae=vae(16, scaling=0.3611, shift=0.1159),
-        text_encoder=clip(32),
+        text_encoder=clip(32, spread=8.0),
         tokenizer=clip_tokenizer(),
         text_encoder_2=t5(32),
         tokenizer_2=t5_tokenizer(),
@@ -324,11 +337,15 @@ def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attentio
         net = make().eval()
     with torch.no_grad():
         for name, weights in net.named_parameters():
-            if "attn2" in name or "add_" in name:
+            if any(part in name for part in _LISTENING):
                 weights.mul_(attention)
-            if weights.ndim == 2:
+            if weights.ndim == 2 and "text_projection" not in name:
                 weights.mul_(spread)
     return net
+
+
+_LISTENING = ("attn2.to_v", "attn2.to_out", "add_v_proj", "to_add_out", "context_embedder")
+"""The weights that carry what a prompt says; those that choose where to look stay small, or rounding would decide."""
 
 
 def _byte_letters() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.diffusers.plan import Plan, usual_plan
 
 if TYPE_CHECKING:
+    from aldente.models.checkpoints.ledger import Ledger
     from aldente.models.diffusers.model import Checkpoint
 
 __all__ = ["Plan", "load", "usual_plan"]
@@ -24,23 +25,49 @@ def load(
     facts: CheckpointFacts | None = None,
     plan: Plan | None = None,
     weights: Callable[[], str] | None = None,
+    threads: int | None = None,
+    controls: Mapping[str, Path] | None = None,
 ) -> Checkpoint:
     """The checkpoint in a diffusers folder or in one file, called as the folder or file is if not otherwise.
 
-    ``facts`` are what is known of it without loading, ``plan`` how it is run (None: what suits this machine), ``weights``
-    gives the fingerprint of its weights. Raises UserError where it cannot be opened, or where the packages that it needs
-    are not installed.
+    ``facts`` are what is known of it without loading, ``plan`` how it is run (None: as fast as this machine's memory allows,
+    on so many ``threads``), ``weights`` gives the fingerprint of its weights, ``controls`` are the control
+    networks and adapters that steer it, by name. Raises UserError where it cannot be opened or
+    does not fit into memory, or where the packages that it needs are not installed.
     """
     _require()
     from aldente.models.checkpoints.inspecting import inspect  # noqa: PLC0415  # loaded when it is used
+    from aldente.models.checkpoints.ledger import Ledger  # noqa: PLC0415  # loaded when it is used
     from aldente.models.diffusers.facts import fingerprint  # noqa: PLC0415  # loaded when it is used
+    from aldente.models.diffusers.fitting import fit, usual_drawing  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.model import Checkpoint  # noqa: PLC0415  # torch is heavy: loaded when it is used
-    from aldente.models.diffusers.opening import open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.opening import open_control, open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.lora.embeddings import read_embeddings  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.lora.finding import find_embeddings, find_lora  # noqa: PLC0415  # loaded when it is used
 
-    chosen, known = plan or usual_plan(), facts or inspect(path)
+    chosen, known = plan or usual_plan(threads), facts or inspect(path)
     called = name or (path.name if path.is_dir() else path.stem)
     pipeline = open_pipeline(path, known, chosen)
-    return Checkpoint(pipeline, name=called, weights=weights or partial(fingerprint, path), facts=known, plan=chosen)
+    if plan is None:
+        chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen)).plan
+    ledger = Ledger()
+    return Checkpoint(
+        pipeline,
+        name=called,
+        weights=weights or (partial(fingerprint, path) if path.is_dir() else partial(_file_hash, ledger, path)),
+        facts=known,
+        plan=chosen,
+        inversions=read_embeddings(find_embeddings(ledger)),
+        find_lora=lambda lora: find_lora(lora, ledger),
+        controls={called: partial(open_control, place, pipeline, chosen) for called, place in (controls or {}).items()},
+    )
+
+
+def _file_hash(ledger: Ledger, path: Path) -> str:
+    """The SHA-256 of a file, which is counted once for all time."""
+    found = ledger.sha256(path)
+    ledger.save()
+    return found
 
 
 def _require() -> None:

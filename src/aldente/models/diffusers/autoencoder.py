@@ -34,8 +34,13 @@ class Autoencoder:
     def encode(self, image: Image) -> NDArray[np.float32]:
         """The latent, 1 c h w, of a picture (uint8, h w 3): the mean of what the encoder finds likely, not a draw from it."""
         planes = torch.tensor(np.asarray(image).transpose(2, 0, 1)[None], dtype=torch.float32) / 127.5 - 1.0
+        latent: NDArray[np.float32] = self.encode_planes(planes).cpu().numpy()
+        return latent
+
+    def encode_planes(self, planes: Tensor) -> Tensor:
+        """The latent of planes, b 3 h w from -1 to 1."""
         found = self._vae.encode(planes.to(device=self._device, dtype=self._vae.dtype)).latent_dist.mode()
-        latent: NDArray[np.float32] = ((found.float() - self._shift) * self._factor).cpu().numpy()
+        latent: Tensor = (found.float() - self._shift) * self._factor
         return latent
 
     def decode(self, latent: Any) -> list[Image]:

@@ -76,6 +76,7 @@ def describe(
         controls=tuple(controls),
         inpaints=denoiser.config.in_channels == 2 * channels + 1,
         worded=True,
+        softens=True,
         clip_layers=clip_layers,
         distilled=_distilled(denoiser),
         shift=training.shift,

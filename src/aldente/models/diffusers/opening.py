@@ -10,6 +10,8 @@ from typing import Any
 import diffusers
 import torch
 import transformers
+from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+from safetensors.torch import load_file
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
@@ -43,6 +45,35 @@ def open_folder(folder: Path, plan: Plan) -> Any:
             )
         except (OSError, ValueError) as error:
             raise UserError(f"'{folder}' cannot be opened: {_first_line(error)}") from error
+
+
+def open_control(path: Path, pipeline: Any, plan: Plan) -> Any:
+    """The control network or adapter in a diffusers folder or a file, for the U-Net of ``pipeline``.
+
+    Raises UserError where it is none, or belongs to another U-Net.
+    """
+    with quiet():
+        try:
+            net = _control_folder(path) if path.is_dir() else _control_file(path, pipeline.unet)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise UserError(f"'{path}' cannot steer this checkpoint: {_first_line(error)}") from error
+    return net.eval().requires_grad_(False).to(device=plan.device, dtype=getattr(torch, plan.dtype))
+
+
+def _control_folder(path: Path) -> Any:
+    config = (path / "config.json").read_text(encoding="utf-8")
+    kind = diffusers.T2IAdapter if '"T2IAdapter"' in config else diffusers.ControlNetModel
+    return kind.from_pretrained(path, local_files_only=True, use_safetensors=True)  # type: ignore[no-untyped-call]
+
+
+def _control_file(path: Path, unet: Any) -> Any:
+    """A ControlNet in one file, named as diffusers or as its authors name its parts."""
+    weights = load_file(path)
+    net = diffusers.ControlNetModel.from_unet(unet, load_weights_from_unet=False)
+    if not any(name.startswith("controlnet_cond_embedding.") for name in weights):
+        weights = convert_controlnet_checkpoint(weights, config=dict(net.config))  # type: ignore[no-untyped-call]
+    net.load_state_dict(weights)
+    return net
 
 
 def _variant(folder: Path) -> str | None:

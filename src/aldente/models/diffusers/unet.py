@@ -17,7 +17,7 @@ PIXELS = 8
 """The side of a latent's cell in pixels."""
 
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
-"""The aesthetic scores that the refiner is told for the prompt and for the negative prompt [Podell 2023, App. H]."""
+"""The aesthetic scores that SDXL's refiner is told for the prompt and for the negative prompt, as its release does."""
 
 
 class UNet:

@@ -62,12 +62,12 @@ class Control(Value):
         le=1.0,
         help="Up to which share of the steps.",
     )
-    mode: Literal["balanced", "control"] | None = parameter(
+    mode: Literal["balanced", "prompt", "control"] | None = parameter(
         None,
         name="control_mode",
         aliases=("controlnet_mode",),
         label="Control mode",
-        help="Whether it steers prompt and negative prompt alike (balanced) or the prompt alone, which CFG then strengthens;"
-        " unset is what suits the model.",
+        help="Whether it steers prompt and negative prompt alike (balanced), so too but less in what is fine (prompt), or the"
+        " prompt alone, which CFG then strengthens (control); unset is what suits the model.",
     )
     fit: Fit = parameter("stretch", name="control_fit", label="Control fit", help="How the control picture comes to the size.")
