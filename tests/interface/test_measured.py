@@ -85,7 +85,7 @@ def test_a_prompt_is_read_once_and_by_the_model_itself(commands, loaded, monkeyp
     asked = []
     monkeypatch.setattr(type(loaded.sentences), "embed", counting(type(loaded.sentences).embed, asked))
     commands.ok("generate", "a dog, 3d render", "--steps", 1, "--seed", 1, "-n", 3, "--upscaler", "none")
-    assert asked == [["a dog, 3d render"], ["a dog"]]
+    assert asked == [["a dog, 3d render", "a dog"]]
     assert loaded.sentences._session is loaded._sessions.text
 
 

@@ -125,9 +125,8 @@ class Recogniser:
         )
 
     def _directions(self, prompt: str) -> NDArray[np.float32]:
-        """The prompt and its subject; each by itself, so that a long prompt does not make its subject long."""
-        texts = dict.fromkeys((prompt, subject_of(prompt)))
-        return self._centred(np.concatenate([self._encoder.embed([text]) for text in texts]))
+        """The prompt and its subject, read together: most of what short texts cost is the call."""
+        return self._centred(self._encoder.embed(list(dict.fromkeys((prompt, subject_of(prompt))))))
 
     @staticmethod
     def _closeness(directions: NDArray[np.float32], examples: NDArray[np.float32]) -> NDArray[np.float32]:
