@@ -25,9 +25,6 @@ from aldente.studio.projects.planning import ProjectPlan
 from aldente.studio.projects.running import Result
 
 THUMBNAIL_PX = 256
-_BLANK = np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), ImageColor.getrgb(LIGHT["paper"]), dtype=np.uint8)
-"""What stands where the last row of a sheet has no picture: paper."""
-
 MOST_ON_PAGE = 600
 """Pictures on the page; of a larger project the first ones, and all of them as files."""
 
@@ -98,7 +95,8 @@ def contact_sheet(standing: Standing) -> Sheet:
         across = min(10, max(1, math.ceil(math.sqrt(len(standing.results)))))
         places = {one.shot.number: divmod(i, across)[::-1] for i, one in enumerate(standing.results)}
         columns, rows = [""] * across, [""] * math.ceil(len(standing.results) / across)
-        cells |= {(x, len(rows) - 1): _BLANK for x in range(across)}
+        blank = _blank(standing.results)
+        cells |= {(x, len(rows) - 1): blank for x in range(across)}
     else:
         lines = list(dict.fromkeys((one.shot.item.subject.label, one.shot.item.seed) for one in standing.results))
         line = {key: i for i, key in enumerate(lines)}
@@ -112,6 +110,13 @@ def contact_sheet(standing: Standing) -> Sheet:
         cells[at] = Failed(reason=one.drawn.record.failed) if one.drawn.record.failed else thumbnail(one.drawn.image)
         notes[at] = ("rejected: " if one.reasons else "") + f"{one.shot.number} {one.shot.subject.label}"
     return Sheet(title=standing.plan.project.name, x_values=columns, y_values=rows, cells=cells, notes=notes)
+
+
+def _blank(results: Sequence[Result]) -> Image:
+    """What stands where the last row of a sheet has no picture: paper, as large as a picture."""
+    drawn = [thumbnail(one.drawn.image).shape for one in results if not one.drawn.record.failed]
+    shape = max(drawn, default=(THUMBNAIL_PX, THUMBNAIL_PX, 3))
+    return np.full(shape, ImageColor.getrgb(LIGHT["paper"]), dtype=np.uint8)
 
 
 def thumbnail(image: Image) -> Image:
