@@ -108,9 +108,11 @@ class TestPrompts:
         draw(tiny(prompt="a cat AND a large horse", negative="grey", steps=1), model)
         assert sorted(words for _, words in model.asked) == ["a cat", "a large horse", "grey"]
 
-    def test_a_lora_is_refused_by_name(self, model):
-        with pytest.raises(UserError, match=r"LoRA 'glow', but model 'pastina' takes none; remove it"):
+    def test_a_lora_that_is_not_there_or_cannot_be_taken_is_refused_by_name(self, model):
+        with pytest.raises(UserError, match="lora 'glow' is not known"):
             draw(made("an apple <lora:glow:0.8>"), model)
+        with pytest.raises(UserError, match=r"LoRA 'glow', but model 'pastina' takes none; remove it"):
+            draw(tiny(prompt="an apple <lora:glow:0.8>", steps=1), Analytic())
 
     def test_a_negative_prompt_is_one_text_whatever_its_words(self):
         model = Analytic()

@@ -11,7 +11,7 @@ from aldente.engine.denoise import Asking, Condition, Denoiser, Estimate, Latent
 from aldente.engine.errors import UserError
 from aldente.engine.guidance import apg, cfg, guided, interval, rescaled, thresholded
 from aldente.engine.levels import Level
-from aldente.models.port import Model, Worded, Words
+from aldente.models.port import Adaptable, Model, Worded, Words
 from aldente.recipe.prompt import Emphasis, Lora, Part, joined, parse
 from aldente.recipe.recipe import Guidance, Recipe
 from aldente.render.controls import Steer, steerable
@@ -40,7 +40,8 @@ def _encoded(
 ) -> Condition:
     """The condition for a text, with all that the recipe says of how it is read where the model can be told."""
     if not model.info.worded:
-        return model.encode(joined(chunks))
+        plain = model.encode(joined(chunks))
+        return cast("Adaptable", model).with_loras(plain, loras) if loras else plain
     words = Words(
         chunks=chunks,
         negative=negative,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 
 import aldente
 from aldente.models.checkpoints.ledger import Ledger
-from aldente.models.lora.finding import told_hashes
+from aldente.models.lora.finding import find_lora, told_hashes
 from aldente.models.port import Image, Model
 from aldente.recipe.infotext import to_infotext
+from aldente.recipe.prompt import parse
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Tick
 from aldente.render.render import Rendered, render
@@ -87,7 +89,8 @@ def _draw_with(
 ) -> Iterator[Drawn]:
     digests = [recipe.digest() for recipe in recipes]
     found = {} if order.again else bench.store.find_many(digests, model.info.fingerprint)
-    known = {digest: record for digest, record in found.items() if is_exact(record)}
+    stored = {digest: record for digest, record in found.items() if is_exact(record)}
+    known = {r.digest(): stored[r.digest()] for r in recipes if r.digest() in stored and not _outdated(r, stored[r.digest()])}
     for recipe, digest in zip(recipes, digests, strict=True):
         if digest in known:
             record = known[digest]
@@ -133,10 +136,19 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
     return Drawn(recipe=recipe, record=bench.store.save(made, png), store=bench.store, reused=False)
 
 
-def _additions(recipe: Recipe) -> dict[str, str | int | float | bool]:
+def _outdated(recipe: Recipe, record: Record) -> bool:
+    """Whether a LoRA that the prompt names was written after the picture was drawn: its name may mean another one now."""
+    loras = [lora for text in (recipe.prompt, recipe.negative) for lora in parse(text).loras]
+    if not loras:
+        return False
+    ledger, drawn = Ledger(), datetime.fromisoformat(record.provenance.created).timestamp()
+    return any(find_lora(lora.name, ledger).stat().st_mtime > drawn for lora in loras)
+
+
+def _additions(recipe: Recipe, model: Model) -> dict[str, str | int | float | bool]:
     """The hashes of the LoRAs and textual inversions that the prompts name."""
     ledger = Ledger()
-    told = told_hashes((recipe.prompt, recipe.negative), ledger)
+    told = told_hashes((recipe.prompt, recipe.negative), ledger, inverted=model.info.worded)
     ledger.save()
     return dict(told)
 
@@ -145,6 +157,6 @@ def png_of(recipe: Recipe, image: Image, model: Model) -> bytes:
     """The PNG file of a picture, with everything that is needed to make it again."""
     fingerprint = model.info.fingerprint
     named = model.info.file_hash or fingerprint
-    told = _additions(recipe) if model.info.takes_loras else None
+    told = _additions(recipe, model) if model.info.takes_loras else None
     infotext = to_infotext(recipe, model_hash=named, version=f"aldente {aldente.__version__}", extras=told)
     return png_bytes(image, infotext=infotext, recipe=recipe, model_fingerprint=fingerprint, xmp=TRAINED_MEDIA_XMP)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aldente.engine.errors import UserError
 
 A1111 = {
@@ -111,6 +109,8 @@ def _extra(path: Path) -> Iterator[Place]:
 def _sections(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
+    import yaml  # noqa: PLC0415  # loaded when it is used
+
     try:
         if path.stat().st_size > _MOST_YAML_BYTES:
             raise UserError(f"'{path}' is too long for a list of folders.")

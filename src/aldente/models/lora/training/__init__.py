@@ -1,0 +1,1 @@
+"""Training LoRAs: examples, buckets, and one loop for every network that a LoRA can be trained for."""
