@@ -175,12 +175,12 @@ def _mean(grid: Grid, asked: Any, place: Any, metric: str) -> float:
 
 def run(names: Iterable[str] = ()) -> None:
     """Print and save the figures."""
-    wanted, grids, figures = set(names), {}, _kept()
+    wanted, grids = set(names), {}
     for case in CASES:
         if wanted and case.grid not in wanted:
             continue
         grid = grids[case.grid] = grids.get(case.grid) or GRIDS[case.grid]()
-        figures[case.name] = facts = figures_of(grid, case)
+        facts = figures_of(grid, case)
         print(f"{case.name}: {facts['places']} settings, {facts['calls']:.0f} calls; best {facts['best']}")
         print(
             f"  regret median {facts['regret']:+.2%} (worst {facts['worst']:+.1%}), within 1 % in {facts['within']:.0%}"
@@ -190,7 +190,7 @@ def run(names: Iterable[str] = ()) -> None:
             f" random {facts['rivals']['random']:+.1%}",
             flush=True,
         )
-        print(save("search", figures))
+        print(save("search", _kept() | {case.name: facts}))
 
 
 def _kept() -> dict[str, Any]:

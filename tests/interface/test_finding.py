@@ -9,13 +9,14 @@ OWL = "owl, 3d render"
 def test_advice_is_told_in_words_and_as_json(commands):
     done = commands.ok("advise", "a portrait of a sailor", "--steps", 100, "--guidance-scale", 20)
     assert "content: portraits and people" in done.out
-    assert "(folklore)" in done.out
-    assert "steps 100: above the 25 to 35 that guides give" in done.out
+    assert "preset:  pastina-" in done.out
+    assert "steps 100: " in done.out
+    assert "buys nothing measurable (plateau at" in done.out
     assert "our name is 'cfg'" in done.err or "'--cfg'" in done.err
     assert "aldente tune --category portrait --goal production" in done.err
     facts = commands.ok("advise", "a castle", "--json").json
-    assert facts["pick"]["basis"] == "folklore"
-    assert facts["command"].startswith("aldente generate 'a castle' --sampler dpmpp_2m")
+    assert facts["pick"]["basis"] == "measured"
+    assert facts["command"].startswith(f"aldente generate 'a castle' --sampler {facts['pick']['settings']['sampler']} ")
     assert commands.model.rows < 400
 
 
@@ -30,9 +31,10 @@ def test_limits_are_said_and_bad_ones_refused(commands):
 
 def test_generate_takes_what_is_picked(commands):
     done = commands.ok("generate", OWL, "--preset", "auto", "--seed", 1, "--steps", 5, "--json")
-    assert "preset production (folklore)" in done.err
+    assert "preset pastina-" in done.err
+    assert "(measured)" in done.err
     assert done.json[0]["recipe"]["sampling"]["steps"] == 5
-    assert done.json[0]["recipe"]["sampling"]["guidance"]["scale"] == 9.5
+    assert done.json[0]["recipe"]["sampling"]["guidance"]["scale"] == 4.0
 
 
 def test_a_lab_says_its_cost_and_goes_on_where_it_was(commands):

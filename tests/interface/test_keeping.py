@@ -158,7 +158,7 @@ class TestPresets:
     def test_the_folklore_is_listed_as_such(self, commands):
         listed = commands.ok("presets", "--json").json
         assert len(listed) > 5
-        assert {preset["basis"] for preset in listed} == {"folklore"}
+        assert {preset["basis"] for preset in listed if not preset["name"].startswith("pastina-")} == {"folklore"}
         out = commands.ok("presets").out
         assert all(preset["name"] in out for preset in listed)
 
