@@ -43,6 +43,9 @@ APART = 4.0
 APART_NOISY = 12.0
 """The same for samplers that add noise: their pictures differ long before they are flawed."""
 
+APART_ENDLESS = 1.2
+"""The same for samplers that never settle: it is known of them beforehand, so that it counts as soon as it can be seen."""
+
 ALIKE = 0.9
 """The correlation of luma from which a picture is its redraw with something done to it, and not another picture."""
 
@@ -124,8 +127,7 @@ def _unsettled(sampling: Sampling, redraws: Redraws, trust: float) -> Finding | 
     info, steps = find_sampler(sampling.sampler), sampling.steps
     jnd, other_jnd = (max(0.5, jpeg_rmse(image)) for image in (redraws.more, redraws.other_more))
     apart, other_apart = rmse(redraws.sane, redraws.more) / jnd, rmse(redraws.other, redraws.other_more) / other_jnd
-    # What never settles needs less to prove it: it is known of the sampler beforehand.
-    limit = APART / 2 if not info.converges else APART_NOISY if info.stochastic else APART
+    limit = APART_ENDLESS if not info.converges else APART_NOISY if info.stochastic else APART
     if apart <= limit:
         return None
     title = combined_title(f"{sampling.sampler} {sampling.schedule}")
