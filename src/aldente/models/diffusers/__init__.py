@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def load(
         facts=known,
         plan=chosen,
         inversions=read_embeddings(find_embeddings(ledger)),
-        find_lora=lambda lora: find_lora(lora, ledger),
+        find_lora=lru_cache(maxsize=32)(partial(find_lora, ledger=ledger)),
         controls={called: partial(open_control, place, pipeline, chosen) for called, place in (controls or {}).items()},
     )
 

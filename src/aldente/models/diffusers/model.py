@@ -125,7 +125,10 @@ class Checkpoint:
         return self.read(Words(chunks=(text,)))
 
     def read(self, words: Words) -> Condition:
-        """The handle of a prompt; equal words give equal handles."""
+        """The handle of a prompt; equal words give equal handles. Raises UserError for a LoRA that is missing."""
+        if self._find_lora is not None:
+            for lora in words.loras:
+                self._find_lora(lora.name)
         return Prompt(model=self.info.fingerprint, words=words)
 
     def estimate(self, x: Latent, levels: Sequence[Level], conditions: Sequence[Condition]) -> Latent:
