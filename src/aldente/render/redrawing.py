@@ -37,7 +37,9 @@ def redrawn(stage: Redraw | Refine, canvas: Canvas, scene: Scene, index: int) ->
     if stage.strength == 0.0:
         return canvas
     size = sizes_of(scene.recipe, scene.model.info)[index]
-    run = pass_of(scene.recipe, stage, index, scene.model, size)
+    alone = isinstance(stage, Redraw) and stage.area == "only_masked"
+    working = Size(scene.recipe.width, scene.recipe.height) if alone else size
+    run = pass_of(scene.recipe, stage, index, scene.model, working)
     mask = mask_of(stage, canvas, scene, size)
     if mask is None:
         start = latent_in(canvas, scene)

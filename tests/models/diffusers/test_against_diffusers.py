@@ -6,9 +6,9 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from pairs import drawn, exploding_pair, flow_levels_of, flux_pair, noise_of, pipeline_of
+from pairs import drawn, exploding_pair, flow_levels_of, flux_pair, levels_at, noise_of, pipeline_of
 
-from aldente.engine.levels import flow
+from aldente.engine.levels import exploding, flow
 from aldente.models.diffusers import Plan, load
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import set_parameters
@@ -140,6 +140,30 @@ def test_flux_is_guided_by_a_number_and_by_a_negative_prompt_as_in_diffusers(che
         negative_prompt="a green house",
     )  # fmt: skip
     assert pair.distance < CLOSE
+
+
+def test_a_consistency_model_is_told_its_guidance_as_in_diffusers(checkpoint, loaded):
+    pipeline, model, noise = pipeline_of(checkpoint("sd1-lcm"), "euler"), loaded("sd1-lcm"), noise_of(loaded("sd1-lcm"))
+    with torch.no_grad():
+        theirs = pipeline(
+            PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=6.0, latents=torch.tensor(noise),
+            output_type="latent",
+        ).images.numpy()  # fmt: skip
+    levels = levels_at(model, pipeline.scheduler.timesteps)
+    start = noise * np.float32(levels[0].sigma)
+    ours = [drawn(model, "euler", levels, start, prompt=PROMPT, cfg=1.0, distilled_guidance=told) for told in (6.0, 2.0)]
+    assert np.abs(ours[0] - theirs).max() / theirs.std() < CLOSE
+    assert np.abs(ours[1] - theirs).max() / theirs.std() > 1e-3
+
+
+def test_fewer_digits_and_another_layout_draw_nearly_the_same(checkpoint, loaded):
+    exact, noise = loaded("sdxl"), noise_of(loaded("sdxl"))
+    rough = load(checkpoint("sdxl"), plan=Plan(dtype="bfloat16", channels_last=True, vae_tiling=True))
+    level, text = [exploding(2.0)], (("a red apple", 1.0),)
+    answers = [model.estimate(noise * 2.0, level, [model.encode(text)]) for model in (exact, rough)]
+    assert 0.0 < np.abs(answers[0] - answers[1]).max() / answers[0].std() < 0.1
+    assert rough.info.fingerprint != exact.info.fingerprint
+    assert rough.decode(noise)[0].shape == (64, 64, 3)
 
 
 def test_distilled_guidance_is_a_condition_of_its_own(loaded):

@@ -153,12 +153,15 @@ def vae(
 
 def unet(
     context: int, *, channels: int = 4, linear: bool = False, heads: int | tuple[int, ...] = 2, xl: int | None = None,
-    ids: int = 6, seed: int = 5,
+    ids: int = 6, seed: int = 5, told: int | None = None,
 ) -> UNet2DConditionModel:  # fmt: skip
-    """The network of SD 1 and 2, and with ``xl`` (the width of the pooled text) that of SDXL, which has one level less."""
+    """The network of SD 1 and 2, and with ``xl`` (the width of the pooled text) that of SDXL, which has one level less.
+
+    ``told`` is the width in which it is told its guidance, as a consistency model.
+    """
     down, up = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
     widths: tuple[int, ...] = (8, 16, 16, 16)
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"time_cond_proj_dim": told}
     if xl is not None:
         down, up = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",)
         widths = (8, 16, 16)
@@ -180,14 +183,14 @@ def unet(
     )  # fmt: skip
 
 
-def sd1(*, channels: int = 4) -> Any:
-    """Stable Diffusion 1: one CLIP, predicts the noise; of nine channels it fills masks."""
+def sd1(*, channels: int = 4, told: int | None = None) -> Any:
+    """Stable Diffusion 1: one CLIP, predicts the noise; of nine channels it fills masks; ``told`` makes it an LCM."""
     pipeline = StableDiffusionPipeline if channels == 4 else StableDiffusionInpaintPipeline
     return pipeline(
         vae=vae(),
         text_encoder=clip(32, spread=8.0),
         tokenizer=clip_tokenizer(),
-        unet=unet(32, channels=channels),
+        unet=unet(32, channels=channels, told=told),
         scheduler=PNDMScheduler(**STABLE, steps_offset=1, skip_prk_steps=True, set_alpha_to_one=False),
         safety_checker=None,
         feature_extractor=None,
@@ -275,6 +278,7 @@ def flux(*, dev: bool) -> FluxPipeline:
             ),
             # One word is one token of hundreds here.
             attention=64.0,
+            loudness=4.0,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, base_shift=0.5, max_shift=1.15, **dynamic),
         vae=vae(16, scaling=0.3611, shift=0.1159),
@@ -309,6 +313,7 @@ def t2i_adapter(*, xl: bool) -> T2IAdapter:
 
 KINDS: Mapping[str, Callable[[], Any]] = {
     "sd1": sd1,
+    "sd1-lcm": lambda: sd1(told=8),
     "sd1-inpaint": lambda: sd1(channels=9),
     "sd2-v": sd2,
     "sd2-zero-snr": lambda: sd2(zero_snr=True),
@@ -326,10 +331,11 @@ KINDS: Mapping[str, Callable[[], Any]] = {
 """Each kind of checkpoint, and what makes it."""
 
 
-def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attention: float = 1.0) -> Any:
+def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attention: float = 1.0, loudness: float = 1.0) -> Any:
     """What ``make`` makes, its weights drawn from ``seed``; the world's random numbers are left as they were.
 
-    ``attention`` widens the weights by which a network listens to its prompt, ``spread`` all matrices: as they are drawn,
+    ``attention`` widens the weights by which a network listens to its prompt, ``loudness`` its last ones, ``spread`` all
+    matrices: as they are drawn,
     they would hardly matter.
     """
     with torch.random.fork_rng():
@@ -339,6 +345,8 @@ def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attentio
         for name, weights in net.named_parameters():
             if any(part in name for part in _LISTENING):
                 weights.mul_(attention)
+            if name == "proj_out.weight":
+                weights.mul_(loudness)
             if weights.ndim == 2 and "text_projection" not in name:
                 weights.mul_(spread)
     return net
