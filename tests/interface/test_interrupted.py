@@ -68,9 +68,9 @@ def test_a_grid_that_is_stopped_leaves_sheets_and_goes_on(commands, whole):
 
 
 def test_a_stopped_process_ends_with_130(commands):
-    # More than are alive at a time: the first are done while the last have not begun.
+    # More than are alive at a time: the first are done while the last have not begun; with a second row the first has its file.
     process = commands.start("generate", "a red apple", "-n", 60, "--seed", 1, "--steps", 4, "--cfg", 1)
-    _, err = stop_after(process, commands.store, 1, signal.SIGINT)
+    _, err = stop_after(process, commands.store, 2, signal.SIGINT)
     assert process.returncode == 130
     assert "of 60 pictures are kept. The same command with the same seed goes on." in err
     assert "Traceback" not in err
