@@ -16,21 +16,19 @@ from benchmarks.measure import in_turn, save
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PROMPTS = (
     "red apple, 3d render", "castle, 3d render", "owl, 3d render", "hamburger, flat vector", "police officer, 3d render",
-    "grinning face, 3d render",
+    "grinning face, 3d render", "house, flat vector", "church, cartoon emoji",
 )  # fmt: skip
 SEEDS = (1, 2)
-LADDER = (4, 6, 8, 10, 15, 20, 25, 30, 40, 50)
+LADDER = (4, 8, 15, 20, 30, 50)
 SAMPLERS = (
     "Euler a Karras",
     "Euler Karras",
     "DDIM Karras",
     "DPM++ 2M Karras",
     "DPM++ SDE Karras",
-    "UniPC Karras",
-    "Euler Uniform",
 )
 CONVERGED = 100
-CFG = (1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 12.0, 15.0, 20.0)
+CFG = (1.0, 3.0, 5.0, 7.0, 9.0, 12.0, 15.0)
 SIZES = (48, 64, 96, 128)
 
 Pictures = dict[tuple[Any, ...], Any]
@@ -64,13 +62,12 @@ def steps(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for sampler in SAMPLERS:
         asked = [
-            {"prompt": prompt, "seed": seed, "sampler": sampler, "steps": count, "cfg": 4.5}
+            {"prompt": prompt, "seed": SEEDS[0], "sampler": sampler, "steps": count, "cfg": 4.5}
             for count in (*LADDER, CONVERGED)
             for prompt in PROMPTS
-            for seed in SEEDS
         ]
         images = draw(model, asked)
-        many = len(PROMPTS) * len(SEEDS)
+        many = len(PROMPTS)
         limits = [images[len(LADDER) * many + i] for i in range(many)]
         noticeable = [jpeg_rmse(image) for image in limits]
         rows = {}
@@ -88,8 +85,8 @@ def steps(model: Any) -> dict[str, Any]:
     strip(
         model,
         "claims-steps.jpg",
-        [{"sampler": s, "steps": n, "cfg": 4.5} for s in SAMPLERS[:5] for n in (4, 8, 15, 20, 30, 50)],
-        6,
+        [{"sampler": s, "steps": n, "cfg": 4.5} for s in SAMPLERS for n in LADDER],
+        len(LADDER),
     )
     return found
 
@@ -154,16 +151,16 @@ def evaluate(model: Any, side: int) -> None:
 
 
 def speed(model: Any) -> dict[str, float]:
-    """Seconds of eight pictures of 20 steps by sampler, relative to DPM++ 2M."""
+    """Seconds of four pictures of 20 steps by sampler, relative to DPM++ 2M."""
     runs = {
         name: (
             lambda name=name: draw(
-                model, [{"prompt": p, "sampler": name, "steps": 20, "seed": 5, "cfg": 4.5} for p in PROMPTS[:8]]
+                model, [{"prompt": p, "sampler": name, "steps": 20, "seed": 5, "cfg": 4.5} for p in PROMPTS[:4]]
             )
         )
-        for name in SAMPLERS[:6]
+        for name in SAMPLERS
     }
-    taken = {name: statistics.median(seconds) for name, seconds in in_turn(runs, rounds=3).items()}
+    taken = {name: statistics.median(seconds) for name, seconds in in_turn(runs, rounds=2).items()}
     found = {name: seconds / taken["DPM++ 2M Karras"] for name, seconds in taken.items()}
     print("  time: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in found.items()))
     return found
