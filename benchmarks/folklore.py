@@ -19,7 +19,7 @@ WORKFLOWS = {"draft": "draft", "production": "production", "final": "final"}
 """Presets of the guides, and the goal whose tolerance is the bound on quality for both sides."""
 
 CATEGORIES = ("portrait", "face", "nature", "food", "architecture", "vehicle", "object", "symbol")
-EACH = 2
+EACH = 1
 """Prompts of each category."""
 
 TUNED_CFG = 4.0
