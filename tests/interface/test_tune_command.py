@@ -49,7 +49,7 @@ def test_a_study_leaves_a_report_its_figures_and_a_preset_and_is_not_drawn_twice
     before = len(commands.ok("history", "-n", 1000, "--json").json)
     commands.model.rows = 0
     again = commands.ok(*LINE, "--json").json
-    assert commands.model.rows <= 2 * 3 * 16
+    assert commands.model.rows <= 2 * 3 * 32
     assert len(commands.ok("history", "-n", 1000, "--json").json) == before
     assert _losses(again) == _losses(result)
     assert again["preset"]["settings"] == preset["settings"]

@@ -129,6 +129,18 @@ def test_the_bars_give_each_cost_in_numbers():
     assert figure.svg.count(f"fill: {LIGHT['accent']}") == 1
 
 
+@pytest.mark.parametrize(("delta", "floor"), [(1e-9, 1e-12), (1e9, 1e-12), (0.5, 1e-30)])
+def test_lines_far_from_all_curves_do_not_crush_the_figure(delta, floor):
+    figure = convergence([curve("Euler", -1.0)], delta=delta, floor=floor)
+    assert "good enough" in figure.svg
+    assert "noise floor" not in figure.svg
+
+
+def test_a_band_without_end_does_not_crush_the_figure():
+    wild = Curve(name="Euler", x=[5, 10, 20], y=[9.0, 2.0, 0.5], low=[0.0] * 3, high=[1e101, 1e57, 2.0])
+    assert "Euler" in words(convergence([wild], delta=1.0))
+
+
 @pytest.mark.parametrize("empty", [lambda: convergence([]), lambda: guidance([]), lambda: pareto([]), lambda: costs([])])
 def test_nothing_to_draw_is_said(empty):
     with pytest.raises(ValueError, match="at least one"):

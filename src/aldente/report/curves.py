@@ -12,6 +12,12 @@ from aldente.report.plot import Axes, Figure, draw, named, plain, spread
 
 Scale = Literal["linear", "log"]
 
+ROOM = 1.5
+"""How many times as far as the line of "good enough" a logarithmic figure goes at least, up and down."""
+
+TOP = 4.0
+"""How many times as high as the highest mean a logarithmic figure goes at most; bands above are cut."""
+
 _DASHES: tuple[object, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))
 _MARKERS = "osD^vPX"
 
@@ -48,21 +54,28 @@ def convergence(
     x_label: str = "steps",
     y_label: str = "distance to the converged picture",
 ) -> Figure:
-    """Error against steps, both logarithmic: bands, plateaus, the line ``delta`` of "good enough", the noise ``floor``."""
+    """Error against steps, both logarithmic: bands, plateaus, the line ``delta`` of "good enough", the noise ``floor``.
+
+    A floor that lies far below everything is left out.
+    """
 
     def paint(axes: Axes) -> None:
         axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
         for look, curve in enumerate(curves):
             _line(axes, curve, look, positive=True)
         _ticks(axes, sorted({x for curve in curves for x in curve.x}))
+        # The bands of few prompts may reach to anywhere; what was measured is to be seen.
+        largest = max((y for curve in curves for y in curve.y if y > 0), default=1.0)
+        axes.set_ylim(top=min(axes.get_ylim()[1], TOP * largest))
         axes.yaxis.set_major_formatter(plain)
         axes.yaxis.set_minor_formatter(lambda *_: "")
         if delta is not None:
-            bottom = axes.get_ylim()[0]
+            bottom, top = axes.get_ylim()
+            bottom, top = min(bottom, delta / ROOM), max(top, delta * ROOM)
             axes.axhspan(bottom, delta, color=LIGHT["accept"], zorder=0, linewidth=0)
-            axes.set_ylim(bottom=bottom)
+            axes.set_ylim(bottom, top)
             _rule(axes, delta, f"good enough: {plain(delta)}", LIGHT["ink"], "-")
-        if floor is not None:
+        if floor is not None and floor >= axes.get_ylim()[0]:
             _rule(axes, floor, f"noise floor: {plain(floor)}", LIGHT["muted"], ":", "above")
         _names(axes, curves)
 
