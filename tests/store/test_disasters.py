@@ -42,7 +42,7 @@ def whole(store):
 def test_two_processes_write_at_once(where):
     # They share a hundred pictures: these must be there once.
     writers = [writer(where, 0, 200), writer(where, 100, 300)]
-    printed = [process.communicate(timeout=120) for process in writers]
+    printed = [process.communicate(timeout=300) for process in writers]
     assert [process.returncode for process in writers] == [0, 0], printed
     with open_store(where) as store:
         records = whole(store)

@@ -115,7 +115,7 @@ with open_queue(sys.argv[1]) as queue:
         print(job.name)
 """
     run = [subprocess.Popen([sys.executable, "-c", code, where, str(n)], stdout=subprocess.PIPE, text=True) for n in range(3)]
-    taken = [name for process in run for name in process.communicate(timeout=120)[0].split()]
+    taken = [name for process in run for name in process.communicate(timeout=300)[0].split()]
     assert sorted(taken, key=int) == [str(number) for number in range(12)]
 
 

@@ -11,7 +11,7 @@ from aldente.store.catalogue import METRIC, catalogue_missing, ensure_words
 from aldente.store.connection import Database
 from aldente.store.record import ALWAYS_MEASURED
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All schema revisions, oldest first; each is a file in migrations/versions."""
 
 VERSION_TABLE = "aldente_schema"

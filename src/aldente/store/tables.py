@@ -87,7 +87,7 @@ recipes = Table(
     Column("schedule", Text, nullable=False),
     Column("steps", Integer, nullable=False),
     Column("cfg", Double, nullable=False),
-    Column("seed", Unsigned64, nullable=False, index=True),
+    Column("seed", Unsigned64, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
 )
@@ -210,7 +210,6 @@ scores = Table(
     Column("metric", String(100), primary_key=True),
     Column("version", String(100), primary_key=True),
     Column("value", Double, nullable=False),
-    Index(None, "metric", "value"),
     sqlite_with_rowid=False,
 )
 
