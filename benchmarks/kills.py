@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -35,11 +34,8 @@ from benchmarks.server import SERVER, fresh_database
 STARTING = 0.2
 """The share of kills that come at a random moment of the start: loading, claiming, planning."""
 
-PACE = 1.0
-"""How long a worker may draw at most, in shares of the time in which each would draw the same: half of it on average.
-
-More would let some run end before its last kill.
-"""
+BATCHES = 1.75
+"""After how many batches a worker is killed at most. In seconds a busy machine would let it do nothing, or all."""
 
 PROJECT = """[project]
 name = "kills"
@@ -140,18 +136,15 @@ def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, se
     tally = Tally(wanted=pictures, wanted_kills=kills, batch=batch)
     started = time.perf_counter()
     before: set[str] = set()
-    pace = 0.3
     while tally.kills < kills:
         process = subprocess.Popen(_command(place), **_quiet())
-        share = PACE * pace * (pictures - len(before)) / (kills - tally.kills)
-        drew = _killed(process, place, rng, share)
-        if drew is None:
+        # Something must be left for the kills that are still to come.
+        batches = BATCHES if pictures - len(before) > 2 * batch else 0.9
+        if not _killed(process, place, rng, batches * batch * 2 * steps):
             break
         tally.kills += 1
         after = _saved(place)
         gained = len(after - before)
-        if gained:
-            pace = min(max(0.7 * pace + 0.3 * drew / gained, 0.02), 5.0)
         tally.lost += len(before - after)
         moment = "drawing" if _rows(place.log, process.pid) else "starting"
         tally.moments[moment] = tally.moments.get(moment, 0) + 1
@@ -171,25 +164,21 @@ def trial(place: Place, *, pictures: int, kills: int, steps: int, batch: int, se
     return tally
 
 
-def _killed(process: subprocess.Popen[bytes], place: Place, rng: Random, share: float) -> float | None:
-    """Kill a worker while it starts, or up to ``share`` seconds after its first call of the model; how long it drew.
-
-    None where it had done everything before.
-    """
+def _killed(process: subprocess.Popen[bytes], place: Place, rng: Random, most_rows: float) -> bool:
+    """Kill a worker while it starts, or once the model has been asked for up to ``most_rows``; whether it was still there."""
     starts = rng.random() < STARTING
-    deadline = time.perf_counter() + (rng.uniform(0, 3) if starts else 120)
-    while process.poll() is None and not _rows(place.log, process.pid) and time.perf_counter() < deadline:
-        time.sleep(0.01)
-    drawing = time.perf_counter()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0 if starts else rng.uniform(0, share))
+    after = 1.0 if starts else rng.uniform(1, most_rows)
+    deadline = time.perf_counter() + (rng.uniform(0, 3) if starts else 300)
+    while process.poll() is None and _rows(place.log, process.pid) < after and time.perf_counter() < deadline:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 0.1))
     if process.poll() is not None:
         if process.returncode != 0:
             raise SystemExit(f"the worker ended with {process.returncode} by itself")
-        return None
+        return False
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return time.perf_counter() - drawing
+    return True
 
 
 def _command(place: Place) -> list[str]:

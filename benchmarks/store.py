@@ -33,6 +33,9 @@ from benchmarks.store_questions import questions
 from benchmarks.store_rows import NOW, Bulk, Columns, columns, fill, ids, made_by, prompt_of
 
 RECORDS = int(os.environ.get("ALDENTE_BENCH_RECORDS", "1000000"))
+FIRST = 10**12 + time.time_ns() % 10**18
+"""The seeds of what is inserted are new in every run."""
+
 PAGE, REPEATS = 20, 40
 BATCH, BATCHES = 250, 8
 
@@ -103,7 +106,7 @@ def insert(store: Any) -> dict[str, Any]:
         pairs = []
         for i in range(BATCH):
             image = np.kron(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), np.ones((64, 64, 1), dtype=np.uint8))
-            recipe = Recipe(prompt=prompt_of(i), seed=10**12 + batch * BATCH + i, width=512, height=512)
+            recipe = Recipe(prompt=prompt_of(i), seed=FIRST + batch * BATCH + i, width=512, height=512)
             cost = Cost(model_calls=40, seconds=2.0, stages=(StageCost(stage="base", model_calls=40, seconds=2.0),))
             quality = [Score(metric="clipped", version="1", value=0.01), Score(metric="sharpness", version="1", value=3.0)]
             created = (NOW + timedelta(seconds=batch * BATCH + i)).isoformat()
