@@ -35,7 +35,7 @@ def open_folder(folder: Path, plan: Plan) -> Any:
         raise UserError(f"'{folder}' has no model_index.json, so it is no diffusers folder; name the folder of a whole model.")
     with quiet():
         try:
-            return diffusers.DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+            return diffusers.DiffusionPipeline.from_pretrained(
                 folder,
                 dtype=getattr(torch, plan.dtype),
                 local_files_only=True,
@@ -63,7 +63,7 @@ def open_control(path: Path, pipeline: Any, plan: Plan) -> Any:
 def _control_folder(path: Path) -> Any:
     config = (path / "config.json").read_text(encoding="utf-8")
     kind = diffusers.T2IAdapter if '"T2IAdapter"' in config else diffusers.ControlNetModel
-    return kind.from_pretrained(path, local_files_only=True, use_safetensors=True)  # type: ignore[no-untyped-call]
+    return kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
 
 
 def _control_file(path: Path, unet: Any) -> Any:
@@ -71,7 +71,7 @@ def _control_file(path: Path, unet: Any) -> Any:
     weights = load_file(path)
     net = diffusers.ControlNetModel.from_unet(unet, load_weights_from_unet=False)
     if not any(name.startswith("controlnet_cond_embedding.") for name in weights):
-        weights = convert_controlnet_checkpoint(weights, config=dict(net.config))  # type: ignore[no-untyped-call]
+        weights = convert_controlnet_checkpoint(weights, config=dict(net.config))
     net.load_state_dict(weights)
     return net
 
