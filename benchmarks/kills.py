@@ -240,13 +240,18 @@ def run(pictures: int = 200, kills: int = 50, seed: int = 1) -> bool:
     return all(each["fine"] for each in figures.values())
 
 
+def place_of(folder: Path, store: str) -> Place:
+    """The place of a trial in ``folder`` whose store has this address."""
+    found = address(store)
+    return Place(folder=folder, store=store, engine=create_engine(found.url), files=found.folder)
+
+
 def _trial_in(url: str, pictures: int, kills: int, seed: int) -> dict[str, Any]:
     """What a trial in a database found; without an address, in SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder  # Where the files of stores on a server lie.
         store = url or str(Path(folder) / "store.db")
-        found = address(store)
-        place = Place(folder=Path(folder), store=store, engine=create_engine(found.url), files=found.folder)
+        place = place_of(Path(folder), store)
         tally = trial(place, pictures=pictures, kills=kills, steps=6, batch=8, seed=seed)
         place.engine.dispose()
     return {**asdict(tally), "fine": tally.fine}

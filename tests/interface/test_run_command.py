@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from benchmarks.kills import Place, trial
+from benchmarks.kills import place_of, trial
 
 PROJECT = """[project]
 name = "Two owls"
@@ -131,6 +131,8 @@ def test_dynamic_prompts_on_the_command_line(commands):
 
 
 def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(tmp_path):
-    tally = trial(Place(folder=tmp_path), pictures=30, kills=5, steps=12, batch=8, seed=2)
+    place = place_of(tmp_path, str(tmp_path / "store.db"))
+    tally = trial(place, pictures=30, kills=5, steps=12, batch=8, seed=2)
+    place.engine.dispose()
     assert tally.fine, tally
     assert tally.kills > 0

@@ -12,5 +12,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Drop them."""
-    op.drop_index("ix_recipes_seed", "recipes")
-    op.drop_index("ix_scores_metric_value", "scores")
+    op.drop_index("ix_recipes_seed", "recipes", if_exists=True)
+    op.drop_index("ix_scores_metric_value", "scores", if_exists=True)
