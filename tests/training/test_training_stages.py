@@ -62,7 +62,7 @@ def test_learning_leaves_weights_checkpoints_and_sheets(learned):
 
 def test_the_exported_model_draws(exported):
     model = Pastina(weights=exported)
-    images = draw(model, ["a red disc, flat vector", "a blue box"], seed=0, steps=4)
+    images = draw(model, ["a red disc, flat vector", "a blue box"], seed=0)
     assert [image.shape for image in images] == [(64, 64, 3)] * 2
     assert not np.array_equal(*images)
 
