@@ -193,4 +193,4 @@ def test_wildcards_come_from_files_of_all_kinds(tmp_path):
 def test_bundled_projects_can_be_planned(bench, name):
     for small in (False, True):
         plan = plan_project(bench, open_project(name, small=small), draw_references=False)
-        assert len(plan.shots) == {"character": (20, 6), "textures": (100, 10), "pipeline": (2, 1)}[name][small]
+        assert len(plan.shots) == {"character": (20, 6), "textures": (104, 6), "pipeline": (2, 1)}[name][small]
