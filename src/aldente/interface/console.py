@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aldente.render.scene import TileNote
     from aldente.studio.drawing import Drawn
 
+    Draw = Callable[["Watch | None", Callable[[], bool] | None], Iterable[Drawn]]
+    """Draws pictures, telling of each model call, until the second answers True."""
+
 Watch = Callable[[Tick], None]
 
 
@@ -71,15 +74,16 @@ def progress(what: str, calls: int, *, quiet: bool) -> Iterator[Bar | None]:
         yield Bar(shown, what, calls)
 
 
-def gathered(draw: Callable[[Watch | None], Iterable[Drawn]], calls: int, *, quiet: bool) -> tuple[dict[str, Drawn], bool]:
+def gathered(draw: Draw, calls: int, *, quiet: bool) -> tuple[dict[str, Drawn], bool]:
     """What ``draw`` makes, by recipe digest, under a bar of ``calls``; and whether the user stopped it before its end."""
     drawn: dict[str, Drawn] = {}
     try:
         with progress("drawing", calls, quiet=quiet) as watch:
-            for one in draw(watch):
+            for one in draw(watch, None):
                 drawn[one.recipe.digest()] = one
     except KeyboardInterrupt:
-        return drawn, True
+        # Ctrl-C may have come between the keeping of a picture and the telling of it.
+        return {one.recipe.digest(): one for one in draw(None, lambda: True)}, True
     return drawn, False
 
 

@@ -56,7 +56,9 @@ def command(
     if dry_run:
         return
     folder(out)
-    drawn, stopped = gathered(lambda watch: run_grid(bench, plan, watch=watch), cost.calls, quiet=as_json)
+    drawn, stopped = gathered(
+        lambda watch, ended: run_grid(bench, plan, watch=watch, cancelled=ended), cost.calls, quiet=as_json
+    )
     run = GridRun(plan=plan, drawn=drawn)
     files = write_grid(run, out / f"grid-{plan.digest()[:8]}", made=bench.now()[:10], command=command_line())
     if as_json:

@@ -46,7 +46,7 @@ def command(
     if dry_run:
         return
     folder(out)
-    drawn, stopped = gathered(lambda watch: run_lab(bench, lab, watch=watch), cost.calls, quiet=as_json)
+    drawn, stopped = gathered(lambda watch, ended: run_lab(bench, lab, watch=watch, cancelled=ended), cost.calls, quiet=as_json)
     run = LabRun(lab=lab, drawn=drawn)
     if stopped:
         tell(f"stopped; {run.missing} pictures are not drawn yet. The same command, with the same seed, goes on from there.")

@@ -108,9 +108,15 @@ def _strip(base: Recipe, axis: Axis, seeds: Sequence[int]) -> Plan:
     return plan_of(base, [axis, *rows])
 
 
-def run_lab(bench: Workbench, lab: Lab, *, watch: Callable[[Tick], None] | None = None) -> Iterator[Drawn]:
+def run_lab(
+    bench: Workbench,
+    lab: Lab,
+    *,
+    watch: Callable[[Tick], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[Drawn]:
     """Draw a lab's pictures, each once; those that the store has come first."""
-    yield from draw(bench, lab.recipes(), Order(), watch=watch)
+    yield from draw(bench, lab.recipes(), Order(), watch=watch, cancelled=cancelled)
 
 
 def read_lab(run: LabRun) -> Isolation:

@@ -1,29 +1,17 @@
-"""Tiny checkpoints, built once for all tests of a run; without torch and diffusers these tests are left out."""
+"""Tiny checkpoints; without torch and diffusers these tests are left out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small lose a hundredfold on threads that wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a kind of tiny checkpoint, built when it is first asked for."""
-    from tiny import build
-
-    place = tmp_path_factory.mktemp("checkpoints")
-    return lambda kind: build(kind, place / kind)
+def checkpoint(tiny: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The folder of a kind of tiny checkpoint."""
+    return tiny

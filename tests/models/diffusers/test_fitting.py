@@ -1,7 +1,5 @@
 """Plans are chosen by what memory there is, and learn from what runs took."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ pytest.importorskip("diffusers")
 
 from aldente.engine.errors import UserError  # noqa: E402
 from aldente.models.diffusers.experience import Experience, free_memory, watched  # noqa: E402
+from aldente.models.diffusers.facts import PROGRAM  # noqa: E402
 from aldente.models.diffusers.fitting import fit, predicted, ways  # noqa: E402
 from aldente.models.diffusers.halving import Halving  # noqa: E402
 from aldente.models.diffusers.needs import Drawing, needs  # noqa: E402
@@ -63,21 +62,22 @@ def _level(model):
 
 
 def test_ways_take_less_and_less():
-    rows = [plan.rows for plan, _ in ways(Plan(), 8)]
+    rows = [plan.rows for plan in ways(Plan(), 8)]
     assert rows == [8, 8, 4, 2, 1]
-    assert [plan.offload for plan, _ in ways(Plan(device="cuda"), 1)] == ["none", "none", "parts", "parts", "layers"]
-    assert next(given_up for _, given_up in ways(Plan(), 1)) == ()
+    assert [plan.offload for plan in ways(Plan(device="cuda"), 1)] == ["none", "none", "parts", "parts", "layers"]
+    assert next(ways(Plan(), 1)) == Plan(rows=1), "at first nothing is given up"
 
 
 def test_the_first_way_that_fits_is_taken(pipeline, tmp_path):
     drawn, learned = pipeline("sd1"), Experience(tmp_path)
-    costs = [predicted(drawn, plan, DRAWING, learned) for plan, _ in ways(Plan(), DRAWING.rows)]
+    every = list(ways(Plan(), DRAWING.rows))
+    costs = [predicted(drawn, plan, DRAWING, learned) for plan in every]
     assert costs == sorted(costs, reverse=True)
-    for (_, given_up), cost in zip(ways(Plan(), DRAWING.rows), costs, strict=True):
+    for number, cost in enumerate(costs):
         found = fit(drawn, Plan(), DRAWING, free=round(cost / 0.9), experience=learned)
-        assert found.peak <= cost
-        assert len(found.given_up) <= len(given_up)
-    assert fit(drawn, Plan(), DRAWING, free=10 * costs[0], experience=learned).plan == replace(Plan(), rows=4)
+        assert every.index(found) <= number
+        assert predicted(drawn, found, DRAWING, learned) <= cost
+    assert fit(drawn, Plan(), DRAWING, free=10 * costs[0], experience=learned) == Plan(rows=4)
 
 
 def test_what_fits_nowhere_is_refused_with_the_least_that_would_do(pipeline, tmp_path):
@@ -156,3 +156,14 @@ def test_a_checkpoint_is_opened_by_the_plan_that_fits(checkpoint):
     model = load(checkpoint("sd1"))
     assert model.info.rows == 4
     assert load(checkpoint("sd1"), plan=Plan(rows=2)).info.rows == 2
+
+
+def test_a_checkpoint_states_the_memory_that_was_traced(checkpoint, pipeline):
+    from aldente.models.diffusers import load
+
+    info = load(checkpoint("sdxl"), plan=Plan(rows=4)).info
+    height, width = info.native[0]
+    found = needs(pipeline("sdxl"), Plan(rows=4), Drawing(rows=4, height=height, width=width))
+    own = info.bytes_fixed + 4 * info.bytes_per_row - PROGRAM
+    assert own >= found.peak(Plan())
+    assert own <= found.peak(Plan()) + found.drawing.activations

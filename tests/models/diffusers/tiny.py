@@ -335,8 +335,8 @@ def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attentio
     """What ``make`` makes, its weights drawn from ``seed``; the world's random numbers are left as they were.
 
     ``attention`` widens the weights by which a network listens to its prompt, ``loudness`` its last ones, ``spread`` all
-    matrices: as they are drawn,
-    they would hardly matter.
+    matrices: as they are drawn, they would hardly matter. The last norm of a text encoder gets a bias as trained ones have,
+    for without it the mean of its states is zero, and A1111's emphasis divides by it.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -349,8 +349,13 @@ def _seeded(seed: int, make: Callable[[], Any], *, spread: float = 1.0, attentio
                 weights.mul_(loudness)
             if weights.ndim == 2 and "text_projection" not in name:
                 weights.mul_(spread)
+            if name.endswith("final_layer_norm.bias"):
+                weights.fill_(NORM_BIAS)
     return net
 
+
+NORM_BIAS = 0.1
+"""The bias of a text encoder's last norm."""
 
 _LISTENING = ("attn2.to_v", "attn2.to_out", "add_v_proj", "to_add_out", "context_embedder")
 """The weights that carry what a prompt says; those that choose where to look stay small, or rounding would decide."""

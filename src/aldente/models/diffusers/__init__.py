@@ -49,7 +49,7 @@ def load(
     called = name or (path.name if path.is_dir() else path.stem)
     pipeline = open_pipeline(path, known, chosen)
     if plan is None:
-        chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen)).plan
+        chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen))
     ledger = Ledger()
     return Checkpoint(
         pipeline,

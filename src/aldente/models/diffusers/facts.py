@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from aldente.models.checkpoints.facts import FAMILIES, CheckpointFacts
+from aldente.models.diffusers.needs import Drawing, needs
+from aldente.models.diffusers.plan import Plan
 from aldente.models.diffusers.training import Training
 from aldente.models.port import ModelInfo
 
 SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model"})
 """The files of a folder that determine a picture."""
+
+PROGRAM = 1 << 28
+"""The bytes that Python and its libraries take themselves."""
 
 DISTILLED = 3.5
 """The guidance that FLUX dev is told where nothing is said."""
@@ -47,6 +52,7 @@ def describe(
     clip_layers: int,
     scale: int,
     channels: int,
+    plan: Plan,
     rows: int,
     controls: Iterable[str],
 ) -> ModelInfo:
@@ -54,6 +60,7 @@ def describe(
     multiple = scale if hasattr(denoiser.config, "cross_attention_dim") else 2 * scale
     native = native_sizes(denoiser, pipeline.vae, facts, scale)
     longest = max(max(size) for size in native)
+    bytes_fixed, bytes_per_row = _memory(pipeline, plan, native[0], rows)
     return ModelInfo(
         name=name,
         title=f"{name} ({_title(facts)})",
@@ -70,8 +77,8 @@ def describe(
         size_min=8 * multiple if longest >= 256 else multiple,
         size_max=max(2 * longest, 2048),
         rows=rows,
-        bytes_fixed=sum(_bytes(part) for part in pipeline.components.values()) + (1 << 28),
-        bytes_per_row=_row_bytes(denoiser, native[0], scale),
+        bytes_fixed=bytes_fixed,
+        bytes_per_row=bytes_per_row,
         prompt_tokens=75,
         controls=tuple(controls),
         inpaints=denoiser.config.in_channels == 2 * channels + 1,
@@ -120,14 +127,9 @@ def _usual(denoiser: Any, training: Training, facts: CheckpointFacts) -> dict[st
     return usual
 
 
-def _bytes(part: Any) -> int:
-    if not hasattr(part, "parameters"):
-        return 0
-    return sum(weights.numel() * weights.element_size() for weights in part.parameters())
-
-
-def _row_bytes(denoiser: Any, size: tuple[int, int], scale: int) -> int:
-    """A rough bound of what one row of the denoiser takes: some dozens of states of its first width."""
-    width = getattr(denoiser.config, "block_out_channels", (getattr(denoiser, "inner_dim", 1024) // 4,))[0]
-    cells = size[0] * size[1] // scale**2
-    return int(cells * width * 64 * denoiser.dtype.itemsize)
+def _memory(pipeline: Any, plan: Plan, size: tuple[int, int], rows: int) -> tuple[int, int]:
+    """The bytes that drawing at ``size`` (height, width) takes whatever the rows, and those of each row."""
+    one, all_ = (needs(pipeline, plan, Drawing(rows=count, height=size[0], width=size[1])) for count in (1, rows))
+    more = all_.drawing.activations - one.drawing.activations
+    per_row = more // (rows - 1) if rows > 1 else one.drawing.activations
+    return PROGRAM + one.peak(plan) - min(per_row, one.drawing.activations), max(per_row, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from aldente.engine.errors import UserError
@@ -20,17 +20,6 @@ ROWS = {"cpu": 4, "mps": 4, "cuda": 16}
 KEPT_FREE = 0.08
 """The share of free memory that is left to others."""
 
-_TILED, _ONE = "pictures are decoded in tiles", "one row at a time"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """A plan, the most bytes that it takes on the device, and what was given up for memory, in words."""
-
-    plan: Plan
-    peak: int
-    given_up: tuple[str, ...]
-
 
 def usual_drawing(pipeline: Any, facts: CheckpointFacts, plan: Plan) -> Drawing:
     """As many rows of a model's native size as one call is given on the plan's device."""
@@ -39,7 +28,7 @@ def usual_drawing(pipeline: Any, facts: CheckpointFacts, plan: Plan) -> Drawing:
     return Drawing(rows=plan.rows or ROWS.get(plan.device.split(":", maxsplit=1)[0], ROWS["cpu"]), height=height, width=width)
 
 
-def fit(pipeline: Any, usual: Plan, drawing: Drawing, *, free: int | None = None, experience: Experience | None = None) -> Fit:
+def fit(pipeline: Any, usual: Plan, drawing: Drawing, *, free: int | None = None, experience: Experience | None = None) -> Plan:
     """The first of the ways to run a pipeline, fastest first, that the free memory allows.
 
     ``free`` are the bytes that may be used beside what is loaded (None: what the device says, all if it says nothing). Raises
@@ -49,10 +38,10 @@ def fit(pipeline: Any, usual: Plan, drawing: Drawing, *, free: int | None = None
     if free is None and room is not None and usual.device == "cpu":
         room += sum(weights.nbytes for part in pipeline.components.values() for weights in _weights(part))
     least = None
-    for plan, given_up in ways(usual, drawing.rows):
+    for plan in ways(usual, drawing.rows):
         peak = predicted(pipeline, plan, drawing, learned)
         if room is None or peak <= room * (1 - KEPT_FREE):
-            return Fit(plan=plan, peak=peak, given_up=given_up)
+            return plan
         least = peak if least is None else min(peak, least)
     assert least is not None
     assert room is not None
@@ -63,22 +52,21 @@ def fit(pipeline: Any, usual: Plan, drawing: Drawing, *, free: int | None = None
     )
 
 
-def ways(usual: Plan, rows: int) -> Iterator[tuple[Plan, tuple[str, ...]]]:
-    """Plans from the fastest to the one that takes least, each with what it gives up."""
+def ways(usual: Plan, rows: int) -> Iterator[Plan]:
+    """Plans from the fastest to the one that takes least memory."""
     count = min(rows, usual.rows or rows)
     tiled = replace(usual, vae_tiling=True)
-    yield replace(usual, rows=count), ()
-    yield replace(tiled, rows=count), (_TILED,)
+    yield replace(usual, rows=count)
+    yield replace(tiled, rows=count)
     halved = count
     while halved > 1:
         halved //= 2
-        yield replace(tiled, rows=halved), (_TILED, f"{halved} rows at a time" if halved > 1 else _ONE)
+        yield replace(tiled, rows=halved)
     if usual.device == "cpu":
         return
-    waiting = "networks wait in main memory"
-    yield replace(tiled, rows=count, offload="parts"), (_TILED, waiting)
-    yield replace(tiled, rows=1, offload="parts"), (_TILED, waiting, _ONE)
-    yield replace(tiled, rows=1, offload="layers"), (_TILED, "layers wait in main memory", _ONE)
+    yield replace(tiled, rows=count, offload="parts")
+    yield replace(tiled, rows=1, offload="parts")
+    yield replace(tiled, rows=1, offload="layers")
 
 
 def predicted(pipeline: Any, plan: Plan, drawing: Drawing, experience: Experience) -> int:

@@ -107,6 +107,7 @@ class Checkpoint:
             clip_layers=self._network.clip_layers,
             scale=self._autoencoder.scale,
             channels=self._autoencoder.channels,
+            plan=plan,
             rows=plan.rows or ROWS.get(plan.device.split(":")[0], 4),
             controls=self._kinds,
         )
