@@ -53,6 +53,17 @@ def draw_concepts(name: str) -> None:
     sheet.save(IMAGES / name, quality=QUALITY, subsampling=0, optimize=True)
 
 
+def draw_variations(name: str) -> None:
+    """A picture and what becomes of it: encoded, made noisy by each strength and drawn again by each prompt."""
+    settings = shlex.split("--steps 20 --cfg 3")
+    with TemporaryDirectory() as place:
+        run(["generate", "panda, 3d render", *settings, "--seed", "5", "--out", place, "--store", f"{place}/store.sqlite"])
+        (file,) = Path(place).glob("*.png")
+        changes = "-x strength=0.2,0.3,0.4,0.5,0.7 -y 'prompt s/r=panda,cat face,robot,pig face'"
+        line = shlex.join(["grid", "panda, 3d render", *settings, "--seed", "9", "--init-image", str(file)])
+        draw(name, f"{line} {changes}")
+
+
 def draw(name: str, command: str) -> None:
     """Write one picture, as a JPEG so that the repository stays small."""
     with TemporaryDirectory() as place:
@@ -74,3 +85,4 @@ if __name__ == "__main__":
     for picture_name, line in SHEETS.items():
         draw(picture_name, line)
     draw_concepts("pastina.jpg")
+    draw_variations("variations.jpg")

@@ -20,7 +20,7 @@ def command(
     what: Annotated[str | None, typer.Argument(help="For add: a project. Else: a job by the beginning of its id.")] = None,
     priority: Annotated[int, typer.Option("--priority", help="For add: the higher, the sooner.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="For add: the folder for pictures and report.")] = None,
-    small: Annotated[bool, typer.Option("--small", help="For add: as the project's [small] says.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="For add: as the project's table 'small' says.")] = False,
     choose: Annotated[str | None, typer.Option("--choose", help="For add: the choice of the project's A/B.")] = None,
     first: Annotated[bool, typer.Option("--first", help="For move: before all others.")] = False,
     before: Annotated[str | None, typer.Option("--before", help="For move: before this job.")] = None,

@@ -22,7 +22,7 @@ from aldente.studio.workbench import Workbench, open_workbench
 def command(
     what: Annotated[str | None, typer.Argument(help="A project's TOML file, or a bundled project: see --list.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder for pictures and report.")] = None,
-    small: Annotated[bool, typer.Option("--small", help="As the project's [small] says: a few small pictures.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="As the project's table 'small' says: a few small pictures.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would draw and cost, and stop.")] = False,
     choose: Annotated[str | None, typer.Option("--choose", help="Go on with this choice of the project's A/B.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the projects that come with aldente.")] = False,

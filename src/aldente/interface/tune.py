@@ -44,7 +44,7 @@ CfgAxisOption = Annotated[bool, typer.Option("--cfg-axis/--no-cfg-axis", help="F
 GuaranteedOption = Annotated[
     bool, typer.Option("--guaranteed", help="Draw prompts until verdicts are sure, whenever that is; takes 30 or more.")
 ]
-ParquetOption = Annotated[bool, typer.Option("--parquet", help="Write the tables as Parquet too (needs aldente[export]).")]
+ParquetOption = Annotated[bool, typer.Option("--parquet", help="Write the tables as Parquet too (needs the extra 'export').")]
 
 
 class Asked(NamedTuple):
