@@ -19,7 +19,14 @@ from aldente.tuning.budget import calls_for_seconds
 MOST = 1e12
 """More calls, seconds or minutes than any budget."""
 
-_BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>calls|s|min)", re.ASCII)
+_BUDGET = re.compile(
+    r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>calls|s|min|h|credits ?@ ?(?P<price>\d+(?:\.\d+)?) ?/ ?(?P<per>call|s|min|h))",
+    re.ASCII,
+)
+
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+_BUDGETS = "20000calls, 90s, 5min, 2h or 5credits@2.5/h (a price per call, s, min or h)"
 
 PromptsOption = Annotated[Path | None, typer.Option("--prompts", help="A file with a prompt on each line.")]
 CategoryOption = Annotated[
@@ -27,7 +34,7 @@ CategoryOption = Annotated[
     typer.Option("--category", help="What the prompts show: portrait, food ...; without --prompts, bundled ones."),
 ]
 GoalOption = Annotated[Literal["draft", "production", "final"], typer.Option("--goal", help="How near is near enough.")]
-BudgetOption = Annotated[str | None, typer.Option("--budget", help="At most so much in all: 20000calls, 90s or 5min.")]
+BudgetOption = Annotated[str | None, typer.Option("--budget", help=f"At most so much in all: {_BUDGETS}.")]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds for each prompt.")]
 HeldOutOption = Annotated[Path | None, typer.Option("--held-out", help="A file of other prompts that confirm the choice.")]
 ReportOption = Annotated[Path, typer.Option("--out", "-o", help="The folder for the report.")]
@@ -61,13 +68,14 @@ def speed_of(bench: Workbench, base: Recipe) -> float:
 
 
 def budget_calls(budget: str | None, speed: float) -> int | None:
-    """A budget in model calls, from calls, seconds or minutes. Raises UserError for any other text."""
+    """A budget in model calls, from calls, a time, or credits at a price. Raises UserError for any other text."""
     if budget is None:
         return None
     found = _BUDGET.fullmatch(budget.strip().lower())
-    amount = float(found["amount"]) if found else 0.0
-    if found is None or not 0.0 < amount < MOST:
-        raise UserError(f"budget is '{budget}'; write it as 20000calls, 90s or 5min.")
-    if found["unit"] == "calls":
-        return max(1, int(amount))
-    return calls_for_seconds(amount * (60.0 if found["unit"] == "min" else 1.0), speed)
+    amount, price = (float(found["amount"]), float(found["price"] or 1.0)) if found else (0.0, 0.0)
+    if found is None or not 0.0 < amount < MOST or not 0.0 < price < MOST:
+        raise UserError(f"budget is '{budget}'; write it as {_BUDGETS}.")
+    paid, unit = amount / price, found["per"] or found["unit"]
+    if unit in ("call", "calls"):
+        return max(1, int(paid))
+    return calls_for_seconds(paid * _SECONDS[unit], speed)
