@@ -6,8 +6,11 @@ guide gives it, and writes the figures and the cost/quality matrix that docs/fol
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.measure import save
 
@@ -67,7 +70,6 @@ def compared(bench: Any, name: str, goal: str, taste: dict[str, float]) -> dict[
     from aldente.recipe.recipe import Recipe
     from aldente.recipe.settings import set_parameters
     from aldente.studio.presets import with_schedule
-    from aldente.tuning.convergence import predicted
     from aldente.tuning.study import Pair, calls_of
 
     sampling = set_parameters(Recipe(), with_schedule(folklore()[name].settings)).sampling
@@ -76,7 +78,7 @@ def compared(bench: Any, name: str, goal: str, taste: dict[str, float]) -> dict[
     curve = next(c for c in result.curves if (c.sampler, c.schedule) == (pair.sampler, pair.schedule))
     rung = next((r for r in curve.rungs if r.steps == sampling.steps), None)
     measured = rung.loss.mean if rung is not None else None
-    loss = measured if measured is not None else max(0.0, predicted(curve.law, sampling.steps)) if curve.law else float("nan")
+    loss = measured if measured is not None else between(curve.rungs, sampling.steps)
     calls, choice = calls_of(pair, sampling.steps, cfg), result.choice
     return {
         "goal": goal,
@@ -102,6 +104,13 @@ def compared(bench: Any, name: str, goal: str, taste: dict[str, float]) -> dict[
         "front": [point.model_dump() for point in result.front],
         "curves": {c.title: {r.steps: [r.calls, r.loss.mean] for r in c.rungs} for c in result.curves},
     }
+
+
+def between(rungs: Any, steps: int) -> float:
+    """The loss at a step count between measured ones, on the straight line of their logarithms."""
+    known = sorted((rung.steps, rung.loss.mean) for rung in rungs)
+    at = [math.log(steps) for steps, _ in known]
+    return math.exp(float(np.interp(math.log(steps), at, [math.log(loss) for _, loss in known])))
 
 
 def studied(bench: Any, goal: str, cfg: float, extra: tuple[Any, ...], cfgs: tuple[float, ...] = ()) -> Any:
@@ -166,6 +175,10 @@ def matrix(rows: dict[str, dict[str, Any]]) -> None:
         axes.annotate(name, ends[0], color=colour, fontsize=9, xytext=(4, 4), textcoords="offset points")
     axes.axhline(rows["production"]["tolerance"], color="grey", linestyle=":", label="tolerance of production")
     axes.set(xscale="log", yscale="log", xlabel="model calls a picture", ylabel="loss, just noticeable differences")
+    most = max(row[side]["calls"] for row in rows.values() for side in ("folklore", "tuned"))
+    axes.set_xlim(9, 1.4 * most)
+    axes.set_xticks([10, 20, 40, 80, 160], labels=["10", "20", "40", "80", "160"])
+    axes.xaxis.set_minor_formatter("")
     axes.set_title("From the guides' settings to tuned ones")
     axes.legend(fontsize=8)
     IMAGES.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from aldente.tuning.convergence import (
     plateau,
     predicted,
     prompts_of,
+    trusted,
     usable_for_law,
 )
 from aldente.tuning.ladder import ladder
@@ -75,6 +76,19 @@ def test_the_correction_gives_back_what_the_reference_hides(exponent, steps):
     law = fit_power_law(STEPS, STEPS**exponent - 112.0**exponent, reference_steps=112)
     measured = steps**exponent - 112.0**exponent
     assert measured * correction(law, steps) == pytest.approx(steps**exponent, rel=0.02)
+
+
+def test_a_picture_that_changes_sides_is_not_multiplied():
+    """One picture of eight flips at 28 steps: the fit is all but flat, and its own correction would be twenty."""
+    losses = np.array([8.0 / n + (2.0 if n == 28 else 0.3) for n in STEPS])
+    law = fit_power_law(STEPS, losses, reference_steps=112)
+    assert law.exponent > -0.5
+    for stochastic, most in ((True, 3.5), (False, 2.1)):
+        hidden = trusted(law, stochastic=stochastic, reference_steps=112)
+        assert max(correction(hidden, int(n)) for n in STEPS) < most < correction(law, 56)
+        assert trusted(None, stochastic=stochastic, reference_steps=112) == hidden
+    steep = fit_power_law(STEPS, STEPS**-2.0 - 112.0**-2.0, reference_steps=112)
+    assert trusted(steep, stochastic=True, reference_steps=112).exponent == steep.exponent
 
 
 def test_against_the_limit_nothing_is_corrected():

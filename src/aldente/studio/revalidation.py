@@ -22,7 +22,7 @@ from aldente.studio.library import result_of, staleness, versions_of
 from aldente.studio.presets import keep_preset, with_schedule
 from aldente.studio.request import sized
 from aldente.studio.workbench import Workbench
-from aldente.tuning.convergence import correction, interval
+from aldente.tuning.convergence import correction, interval, trusted
 from aldente.tuning.decision import MULTIPLES
 from aldente.tuning.ladder import ladder
 from aldente.tuning.result import Goal, Interval, PowerLaw
@@ -134,12 +134,11 @@ def _drawn(
 
 
 def _law(store: Store, preset: Preset, pair: Pair, *, reference_steps: int) -> PowerLaw:
-    """The law of the study's curve against the present reference; first order (half for samplers with noise) without one."""
+    """The law of the study's curve against the present reference."""
     result = result_of(store, preset)
     curves = () if result is None else result.curves
     law = next((c.law for c in curves if (c.sampler, c.schedule) == (pair.sampler, pair.schedule)), None)
-    exponent = law.exponent if law is not None else -0.5 if pair.own_reference else -1.0
-    return PowerLaw(scale=1.0, exponent=exponent, reference_steps=reference_steps, r_squared=0.0)
+    return trusted(law, stochastic=pair.own_reference, reference_steps=reference_steps)
 
 
 def _verdict(

@@ -50,6 +50,17 @@ def predicted(law: PowerLaw, steps: float) -> float:
     return law.scale * float(_shape(np.array([steps], dtype=np.float64), law.exponent, law.reference_steps)[0])
 
 
+def trusted(law: PowerLaw | None, *, stochastic: bool, reference_steps: int) -> PowerLaw:
+    """The law by which distances to a sampler's own reference of so many steps are corrected.
+
+    Without a fitted ``law`` first order is assumed, half for ``stochastic`` samplers; likewise where the fit is flatter than
+    that, for then some picture has changed sides on the way, which is no slow convergence and would be multiplied.
+    """
+    slowest = -0.5 if stochastic else -1.0
+    exponent = slowest if law is None else min(law.exponent, slowest)
+    return PowerLaw(scale=1.0, exponent=exponent, reference_steps=reference_steps, r_squared=0.0)
+
+
 def correction(law: PowerLaw, steps: int) -> float:
     """The factor from a distance to the reference to the distance to the limit: N^b / (N^b - R^b), at most 20.
 

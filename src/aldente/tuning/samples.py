@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from aldente.quality.bounds import loss_bounds
 from aldente.quality.reference import latent_rms, psnr, rmse, ssim
-from aldente.tuning.convergence import correction, fit_power_law, interval, plateau, prompts_of, usable_for_law
-from aldente.tuning.result import Curve, Interval, PowerLaw, Rung, Tolerance
+from aldente.tuning.convergence import correction, fit_power_law, interval, plateau, prompts_of, trusted, usable_for_law
+from aldente.tuning.result import Curve, Interval, Rung, Tolerance
 from aldente.tuning.study import Instance, Outcome, Pair
 
 ROUNDING = 0.6
@@ -62,15 +62,14 @@ def curve(
 ) -> Curve:
     """The curve of a pair: its rungs with bounds, its law, and its plateau under the tolerance.
 
-    Losses against a reference of the same sampler and schedule are corrected by the law for what that reference itself
-    lacks; where no law can be fitted, first order is assumed (half for stochastic samplers).
+    Losses against a reference of the same sampler and schedule are corrected for what that reference itself lacks.
     """
     means = [(steps, math.fsum(s.rmse for s in some) / len(some) / tolerance.jnd) for steps, some in samples.items() if some]
     own = pair == reference
     steps, losses = usable_for_law(means, max(tolerance.floor or 0.0, ROUNDING / tolerance.jnd))
     law = fit_power_law(steps, losses, reference_steps=reference_steps if own else None)
-    assumed = PowerLaw(scale=1.0, exponent=-0.5 if pair.own_reference else -1.0, reference_steps=reference_steps, r_squared=0.0)
-    factors = {n: correction(law or assumed, n) if own else 1.0 for n, _ in means}
+    hidden = trusted(law, stochastic=pair.own_reference, reference_steps=reference_steps)
+    factors = {n: correction(hidden, n) if own else 1.0 for n, _ in means}
     rungs = []
     for n, _ in sorted(means):
         clusters = prompts_of([s.instance for s in samples[n]])
