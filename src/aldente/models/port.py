@@ -45,7 +45,8 @@ class ModelInfo:
     ``sigmas`` are the model's training noise levels, ascending: what timestep-based schedules count in.
     ``fingerprint`` is the SHA-256 of all weights; ``bytes_fixed`` and ``bytes_per_row`` predict the memory of one call.
     ``controls`` are the kinds of control picture that it takes (``"canny"``, ``"scribble"``, ...), ``control_mode`` how they
-    act best, ``inpaints`` whether it was trained to fill masks: where either is so, the model is ``Steerable``.
+    act best, ``references`` those among them that are pictures to draw like: they are looked at whole, whatever is drawn;
+    ``inpaints`` whether it was trained to fill masks: where either is so, the model is ``Steerable``.
     ``upscaler`` is the upscaler that belongs to it, ``file_hash`` the SHA-256 of the one file that it came in, by which A1111
     calls it (empty where it came in several).
 
@@ -76,6 +77,7 @@ class ModelInfo:
     prompt_tokens: int
     controls: tuple[str, ...] = ()
     control_mode: Literal["balanced", "control"] = "balanced"
+    references: tuple[str, ...] = ()
     inpaints: bool = False
     softens: bool = False
     upscaler: str | None = None

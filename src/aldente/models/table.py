@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,11 @@ SWITCH = 0.8
 
 _RELAY = re.compile(r"(.+)\+([^+@]+?)(?:@(0?\.[0-9]+))?")
 
-STEERING = ("controlnet", "t2i-adapter")
+STEERING = ("controlnet", "t2i-adapter", "ip-adapter")
 """The kinds of files that steer."""
+
+_LIKE: Mapping[str, str] = {"sd3.5-medium": "sd3", "sd3.5-large": "sd3", "flux-schnell": "flux-dev"}
+"""Architectures whose control networks are told apart only when they are opened."""
 
 DRAWING = ("checkpoint", "denoiser")
 """The kinds of files that can draw."""
@@ -97,7 +100,14 @@ def _controls(facts: CheckpointFacts | None) -> dict[str, Path]:
     ledger = Ledger()
     kin = [one for one in find(ledger) if one.facts is not None and one.facts.kind in STEERING]
     ledger.save()
-    return {one.name: one.path for one in kin if facts and one.facts and one.facts.architecture == facts.architecture}
+    own = _like(facts)
+    return {one.name: one.path for one in kin if own is not None and _like(one.facts) == own}
+
+
+def _like(facts: CheckpointFacts | None) -> str | None:
+    """What stands for an architecture and those like it."""
+    architecture = None if facts is None else facts.architecture
+    return None if architecture is None else _LIKE.get(architecture, architecture)
 
 
 def _loaded(found: Found, threads: int | None) -> Model:

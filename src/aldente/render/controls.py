@@ -35,7 +35,8 @@ def steerable(model: Model) -> Steerable:
 def steers_of(scene: Scene, picture: Size, *, box: Box | None = None, size: Size | None = None) -> tuple[Steer, ...]:
     """The recipe's controls for a pass over a picture; over a ``box`` of it alone, drawn at ``size``.
 
-    Each control picture is first brought to what is drawn and then prepared, so that its lines are as fine as the drawing.
+    Each control picture is first brought to what is drawn and then prepared, so that its lines are as fine as the drawing; one
+    to draw like is looked at as it is.
     Raises UserError where a preprocessor is not known or a file is missing.
     """
     part, drawn = box or Box(0, 0, *picture), size or picture
@@ -48,7 +49,7 @@ class Steering:
     def __init__(self, scene: Scene, picture: Size) -> None:
         self._model = scene.model
         self._controls = [
-            (control, fitted(scene.files(control.image), picture, control.fit))
+            (control, _refers(control, scene.model), _over_all(control, scene, picture))
             for control in scene.recipe.controls or ()
             if control.weight > 0
         ]
@@ -59,7 +60,10 @@ class Steering:
 
     def over(self, box: Box, *, wraps: bool) -> tuple[Steer, ...]:
         """What steers a tile; where it reaches beyond the picture, the picture begins anew (``wraps``) or its edge goes on."""
-        return tuple(_prepared(control, _window(whole, box, wraps=wraps), self._model) for control, whole in self._controls)
+        return tuple(
+            _prepared(control, whole if refers else _window(whole, box, wraps=wraps), self._model)
+            for control, refers, whole in self._controls
+        )
 
 
 def _window(whole: Image, box: Box, *, wraps: bool) -> Image:
@@ -70,8 +74,19 @@ def _window(whole: Image, box: Box, *, wraps: bool) -> Image:
 
 
 def _steer(control: Control, scene: Scene, picture: Size, box: Box, size: Size) -> Steer:
-    whole = fitted(scene.files(control.image), picture, control.fit)
-    return _prepared(control, cut_out(whole, box, size), scene.model)
+    whole = _over_all(control, scene, picture)
+    return _prepared(control, whole if _refers(control, scene.model) else cut_out(whole, box, size), scene.model)
+
+
+def _refers(control: Control, model: Model) -> bool:
+    """Whether a control is a picture to draw like."""
+    return control.type in model.info.references
+
+
+def _over_all(control: Control, scene: Scene, picture: Size) -> Image:
+    """A control's picture, brought to the size of what is drawn unless it is one to draw like."""
+    given = scene.files(control.image)
+    return given if _refers(control, scene.model) else fitted(given, picture, control.fit)
 
 
 def _prepared(control: Control, picture: Image, model: Model) -> Steer:
@@ -96,7 +111,7 @@ def check_controls(controls: tuple[Control, ...], model: Model) -> None:
             raise UserError(
                 f"control_type is '{control.type}'; control_image of model '{model.info.name}' is one of: {', '.join(known)}."
             )
-        if control.mode == "prompt" and not model.info.softens:
+        if control.mode == "prompt" and (not model.info.softens or _refers(control, model)):
             raise UserError(
                 f"control_mode is 'prompt', but the controls of model '{model.info.name}' act on everything alike; choose"
                 " balanced or control."

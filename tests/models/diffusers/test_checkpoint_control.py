@@ -15,7 +15,7 @@ from aldente.engine.errors import UserError
 from aldente.engine.levels import exploding
 from aldente.models.diffusers import Plan, load
 from aldente.models.diffusers.control import SOFTNESS
-from aldente.models.diffusers.opening import open_control
+from aldente.models.diffusers.control_opening import open_control
 from aldente.models.port import Words
 from aldente.render.controls import Steer
 from aldente.testing.model_contract import SteerableContract, smooth_picture
@@ -43,7 +43,7 @@ def sd1(checkpoint):
 
 @pytest.fixture(scope="module")
 def sdxl(checkpoint):
-    nets = {"canny": "controlnet-sdxl", "adapter": "t2i-sdxl"}
+    nets = {"canny": "controlnet-sdxl", "union": "controlnet-sdxl-union", "adapter": "t2i-sdxl"}
     return load(checkpoint("sdxl"), plan=Plan(), controls={name: checkpoint(kind) for name, kind in nets.items()})
 
 
@@ -129,6 +129,20 @@ def test_a_controlnet_of_sdxl_steers_as_in_diffusers(checkpoint, sdxl):
     noise, picture = noise_of(sdxl), lines()
     expected = theirs(steered, noise, image=Image.fromarray(picture), controlnet_conditioning_scale=0.8)
     assert apart(ours(sdxl, steered, noise, [Steer(sdxl.control("canny", picture), 0.8)]), expected) < CLOSE
+
+
+def test_a_union_controlnet_of_sdxl_is_one_for_each_of_its_modes(checkpoint, sdxl):
+    net = diffusers.ControlNetUnionModel.from_pretrained(checkpoint("controlnet-sdxl-union")).eval()
+    steered = pipeline(checkpoint, "sdxl", "StableDiffusionXLControlNetUnionPipeline", controlnet=net)
+    noise, picture = noise_of(sdxl), lines()
+    found = {}
+    for number, mode in ((1, "depth"), (3, "canny")):
+        expected = theirs(
+            steered, noise, control_image=[Image.fromarray(picture)], control_mode=[number], controlnet_conditioning_scale=0.8
+        )
+        found[mode] = ours(sdxl, steered, noise, [Steer(sdxl.control(f"union:{mode}", picture), 0.8)])
+        assert apart(found[mode], expected) < CLOSE
+    assert apart(found["depth"], found["canny"]) > 1e-3
 
 
 @pytest.mark.parametrize("base", ["sd1", "sdxl"])

@@ -17,12 +17,15 @@ import torch
 from diffusers import (
     AutoencoderKL,
     ControlNetModel,
+    ControlNetUnionModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxControlNetModel,
     FluxPipeline,
     FluxTransformer2DModel,
     PNDMScheduler,
+    SD3ControlNetModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionInpaintPipeline,
@@ -32,11 +35,14 @@ from diffusers import (
     T2IAdapter,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -289,17 +295,106 @@ def flux(*, dev: bool) -> FluxPipeline:
     )  # fmt: skip
 
 
-def controlnet(base: Callable[[], Any], seed: int) -> ControlNetModel:
-    """A ControlNet for a network; what it adds, which training begins at nothing, is given random weights too."""
+def controlnet(base: Callable[[], Any], seed: int, *, union: bool = False) -> Any:
+    """A ControlNet for a network, ``union`` one of several modes; what training begins at nothing is random too."""
 
-    def made() -> ControlNetModel:
-        net = ControlNetModel.from_unet(base().unet, conditioning_channels=3)
-        for part in (net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
-            for weights in part.parameters():
-                torch.nn.init.normal_(weights, std=0.2)
-        return net
+    def made() -> Any:
+        if union:
+            told = dict(ControlNetUnionModel.from_unet(base().unet).config)
+            net = ControlNetUnionModel.from_config(told, num_trans_channel=8, num_trans_head=2)
+            torch.nn.init.normal_(net.task_embedding, std=0.5)
+            _stir(net.spatial_ch_projs)
+        else:
+            net = ControlNetModel.from_unet(base().unet, conditioning_channels=3)
+        return _stir(net, "controlnet_down_blocks", "controlnet_mid_block", "controlnet_cond_embedding.conv_out")
 
     return _seeded(seed, made)
+
+
+def sd3_controlnet(seed: int, *, apart: bool = False) -> SD3ControlNetModel:
+    """A ControlNet of SD 3 with half its blocks; one ``apart`` reads no text and leaves the places to the denoiser."""
+    changes = {"joint_attention_dim": None, "use_pos_embed": False, "pos_embed_type": None} if apart else {}
+
+    def made() -> Any:
+        net = SD3ControlNetModel.from_config(
+            dict(sd3().transformer.config), num_layers=1, extra_conditioning_channels=0,
+            force_zeros_for_pooled_projection=not apart, **changes,
+        )  # fmt: skip
+        return _stir(net, "controlnet_blocks", "pos_embed_input")
+
+    return _seeded(seed, made)
+
+
+def flux_controlnet(seed: int, *, modes: int | None = None, sees: bool = False) -> FluxControlNetModel:
+    """A ControlNet of FLUX, of several ``modes`` if they are given; one that ``sees`` looks at the picture itself."""
+
+    def made() -> Any:
+        changes = {"conditioning_embedding_channels": 16, "patch_size": 2} if sees else {"patch_size": 1}
+        told = dict(flux(dev=True).transformer.config) | changes
+        net = FluxControlNetModel.from_config(told, num_layers=1, num_single_layers=0 if sees else 1, num_mode=modes)
+        _stir(net, "controlnet_blocks", "controlnet_single_blocks", "controlnet_x_embedder")
+        return _stir(net, "input_hint_block.conv_out") if sees else net
+
+    # A mode is one token of hundreds.
+    return _seeded(seed, made, attention=64.0 if modes else 1.0)
+
+
+def save_image_encoder(folder: Path) -> Path:
+    """A CLIP that looks at pictures, as IP-Adapters read by one."""
+    config = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, projection_dim=24, num_hidden_layers=3, num_attention_heads=16, patch_size=8,
+        image_size=32, hidden_act="quick_gelu",
+    )  # fmt: skip
+    _seeded(71, lambda: CLIPVisionModelWithProjection(config), spread=8.0).save_pretrained(folder)
+    return folder
+
+
+def save_ip_adapter(base: str, file: Path, *, plus: bool = False) -> Path:
+    """An IP-Adapter for ``sd1`` or ``sdxl``, named as released ones are; ``plus`` reads the patches of pictures."""
+    net = {"sd1": sd1, "sdxl": sdxl}[base]().unet
+    context, number, drawn = net.config.cross_attention_dim, 1, torch.Generator().manual_seed(72)
+
+    def weights(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=drawn) * shape[-1] ** -0.5
+
+    made = _resampler(weights, context) if plus else {
+        "proj.weight": 4.0 * weights(4 * context, 24), "proj.bias": weights(4 * context), "norm.weight": torch.ones(context),
+        "norm.bias": weights(context),
+    }  # fmt: skip
+    found = {f"image_proj.{name}": part for name, part in made.items()}
+    for name in net.attn_processors:
+        if name.endswith("attn2.processor"):
+            width = net.get_submodule(name.removesuffix(".processor")).to_k.out_features
+            found[f"ip_adapter.{number}.to_k_ip.weight"] = weights(width, context)
+            found[f"ip_adapter.{number}.to_v_ip.weight"] = 4.0 * weights(width, context)
+            number += 2
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(found, file)
+    return file
+
+
+def _resampler(weights: Callable[..., torch.Tensor], context: int) -> dict[str, torch.Tensor]:
+    """What makes four tokens of the states of patches, in the adapter's own names."""
+    made = {
+        "latents": weights(1, 4, 16), "proj_in.weight": weights(16, 32), "proj_in.bias": weights(16),
+        "proj_out.weight": weights(context, 16), "proj_out.bias": weights(context), "norm_out.weight": torch.ones(context),
+        "norm_out.bias": weights(context),
+    }  # fmt: skip
+    for layer in range(4):
+        for norm in ("0.norm1", "0.norm2", "1.0"):
+            made |= {f"layers.{layer}.{norm}.weight": torch.ones(16), f"layers.{layer}.{norm}.bias": weights(16)}
+        made |= {f"layers.{layer}.0.to_q.weight": weights(64, 16), f"layers.{layer}.0.to_kv.weight": weights(128, 16)}
+        made |= {f"layers.{layer}.0.to_out.weight": weights(16, 64), f"layers.{layer}.1.1.weight": weights(64, 16)}
+        made |= {f"layers.{layer}.1.3.weight": weights(16, 64)}
+    return made
+
+
+def _stir(net: Any, *parts: str) -> Any:
+    """The network, those of its parts random that training begins at nothing (all of it if none are named)."""
+    for part in [net.get_submodule(name) for name in parts] or [net]:
+        for weights in part.parameters():
+            torch.nn.init.normal_(weights, std=0.2)
+    return net
 
 
 def t2i_adapter(*, xl: bool) -> T2IAdapter:
@@ -325,6 +420,12 @@ KINDS: Mapping[str, Callable[[], Any]] = {
     "controlnet-sd1": lambda: controlnet(sd1, 51),
     "controlnet-sd1-other": lambda: controlnet(sd1, 52),
     "controlnet-sdxl": lambda: controlnet(sdxl, 53),
+    "controlnet-sdxl-union": lambda: controlnet(sdxl, 54, union=True),
+    "controlnet-sd3": lambda: sd3_controlnet(55),
+    "controlnet-sd3-apart": lambda: sd3_controlnet(56, apart=True),
+    "controlnet-flux": lambda: flux_controlnet(57),
+    "controlnet-flux-union": lambda: flux_controlnet(58, modes=7),
+    "controlnet-flux-sees": lambda: flux_controlnet(59, sees=True),
     "t2i-sd1": lambda: t2i_adapter(xl=False),
     "t2i-sdxl": lambda: t2i_adapter(xl=True),
 }

@@ -18,6 +18,9 @@ from aldente.models.checkpoints.places import Place, places_in, usual_roots
 
 ADDED = "models.json"
 
+WEIGHTS = "diffusion_pytorch_model"
+"""What the files of networks are called in diffusers folders."""
+
 MOST_DEPTH = 6
 """Folders inside folders that are looked into."""
 
@@ -144,7 +147,12 @@ def _found(path: Path, place: Place, ledger: Ledger) -> Found:
 
 
 def _name(path: Path) -> str:
-    """What users call it: the file without its ending; a repository of the hub by its name."""
+    """What users call it: the file without its ending; a repository of the hub by its name.
+
+    A network in a diffusers folder is called as the folder is, for its file's name is that of all others.
+    """
+    if path.stem.startswith(WEIGHTS):
+        path = path.parent
     hub = next((part for part in path.parts if part.startswith("models--")), None)
     if hub is not None and path.is_dir():
         return hub.removeprefix("models--").replace("--", "/")

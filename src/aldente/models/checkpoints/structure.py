@@ -13,6 +13,10 @@ DENOISER = "model.diffusion_model."
 """What the names of the denoiser begin with in a whole checkpoint."""
 
 
+_PATCHES: dict[int, Architecture] = {64: "sd1", 192: "sd1", 256: "sdxl", 768: "sdxl"}
+"""The channels of the patches that T2I-Adapters look at, of grey pictures and of colours."""
+
+
 def structure_of(header: Header) -> Structure:
     """The structure; kind ``unknown`` where nothing fits."""
     for look in (_adapter, lora_structure, _controlnet, _checkpoint, _denoiser, _vae, _text_encoder, _embedding, _upscaler):
@@ -128,7 +132,8 @@ def _adapter(header: Header) -> Structure | None:
         context = next((e.shape[-1] for n, e in names.items() if n.endswith("to_k_ip.weight") and e.shape), 0)
         return Structure("ip-adapter", CONTEXTS.get(context))
     if re.search(r"(?:^|\n)(?:adapter\.)?body\.0\.(?:resnets\.0\.)?block1\.weight", "\n".join(names)):
-        return Structure("t2i-adapter")
+        shape = header.shape("conv_in.weight") or header.shape("adapter.conv_in.weight")
+        return Structure("t2i-adapter", _PATCHES.get(shape[1]) if len(shape) == 4 else None)
     return None
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
@@ -32,16 +32,18 @@ def load(
 
     ``facts`` are what is known of it without loading, ``plan`` how it is run (None: as fast as this machine's memory allows,
     on so many ``threads``), ``weights`` gives the fingerprint of its weights, ``controls`` are the control
-    networks and adapters that steer it, by name. Raises UserError where it cannot be opened or
+    networks and adapters that steer it, IP-Adapters too, by name. Raises UserError where it cannot be opened or
     does not fit into memory, or where the packages that it needs are not installed.
     """
     _require()
     from aldente.models.checkpoints.inspecting import inspect  # noqa: PLC0415  # loaded when it is used
     from aldente.models.checkpoints.ledger import Ledger  # noqa: PLC0415  # loaded when it is used
+    from aldente.models.diffusers.control_opening import modes_of, open_control  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.facts import fingerprint  # noqa: PLC0415  # loaded when it is used
     from aldente.models.diffusers.fitting import fit, usual_drawing  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.model import Checkpoint  # noqa: PLC0415  # torch is heavy: loaded when it is used
-    from aldente.models.diffusers.opening import open_control, open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.opening import open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.reference_opening import open_reference  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.embeddings import read_embeddings  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.finding import find_embeddings, find_lora  # noqa: PLC0415  # loaded when it is used
 
@@ -51,6 +53,9 @@ def load(
     if plan is None:
         chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen))
     ledger = Ledger()
+    steering = controls or {}
+    pictures = {one: place for one, place in steering.items() if place.is_file() and inspect(place).kind == "ip-adapter"}
+    nets = {one: place for one, place in steering.items() if one not in pictures}
     return Checkpoint(
         pipeline,
         name=called,
@@ -59,8 +64,20 @@ def load(
         plan=chosen,
         inversions=read_embeddings(find_embeddings(ledger)),
         find_lora=lru_cache(maxsize=32)(partial(find_lora, ledger=ledger)),
-        controls={called: partial(open_control, place, pipeline, chosen) for called, place in (controls or {}).items()},
+        controls=_by_mode(nets, modes_of, lambda place: open_control(place, pipeline, chosen)),
+        references={one: partial(open_reference, place, pipeline, chosen) for one, place in pictures.items()},
     )
+
+
+def _by_mode(
+    controls: Mapping[str, Path], modes_of: Callable[[Path], Iterable[str]], opened: Callable[[Path], Any]
+) -> dict[str, Callable[[], Any]]:
+    """What opens each control; a union network is one for each of its modes, ``name:mode``, and opened once."""
+    found: dict[str, Callable[[], Any]] = {}
+    for called, place in controls.items():
+        once = lru_cache(maxsize=1)(partial(opened, place))
+        found |= {f"{called}:{mode}": once for mode in modes_of(place)} or {called: once}
+    return found
 
 
 def _file_hash(ledger: Ledger, path: Path) -> str:

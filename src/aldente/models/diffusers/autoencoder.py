@@ -31,6 +31,11 @@ class Autoencoder:
         """The channels of a latent."""
         return int(self._vae.config.latent_channels)
 
+    @property
+    def offset(self) -> float:
+        """What its shift takes from every latent."""
+        return self._shift * self._factor
+
     def encode(self, image: Image) -> NDArray[np.float32]:
         """The latent, 1 c h w, of a picture (uint8, h w 3): the mean of what the encoder finds likely, not a draw from it."""
         planes = torch.tensor(np.asarray(image).transpose(2, 0, 1)[None], dtype=torch.float32) / 127.5 - 1.0

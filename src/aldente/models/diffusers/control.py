@@ -1,4 +1,4 @@
-"""Control networks and adapters beside a U-Net: ControlNet [Zhang 2023c] and T2I-Adapter [Mou 2023]."""
+"""Control networks and adapters beside a denoiser: ControlNet [Zhang 2023c] and T2I-Adapter [Mou 2023]."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import torch
 from torch import Tensor
 
 from aldente.engine.errors import UserError
-from aldente.models.diffusers.features import Features, Residuals
-from aldente.models.diffusers.hints import INPAINTING, Hint, Hints, planes_of
+from aldente.models.diffusers.autoencoder import Autoencoder
+from aldente.models.diffusers.control_nets import ASKING, FLUX_MODES, SDXL_MODES, Question
+from aldente.models.diffusers.features import Features, Network, Residuals
+from aldente.models.diffusers.hints import Hint, Hints, planes_of
 from aldente.models.diffusers.unet import PIXELS, UNet
 
 SOFTNESS = 0.825
 """What a soft hint's weight is multiplied by at each skip that is finer than the one before, as in A1111's extension."""
 
 KEPT = 16
-"""Pictures whose adapter features stay in memory."""
+"""Pictures whose latents, and whose adapter features, stay in memory."""
+
+ADAPTER = "T2IAdapter"
 
 
 class _Asked(NamedTuple):
@@ -30,63 +34,56 @@ class _Asked(NamedTuple):
 
 
 class Controls:
-    """The control networks that are at hand, by name, each opened when it is first used; ``cells`` are a latent's channels."""
+    """The control networks that are at hand, by name, each opened when it is first used."""
 
-    def __init__(self, nets: Mapping[str, Callable[[], Any]], unet: UNet, *, cells: int) -> None:
-        self._openers, self._unet, self._cells = dict(nets), unet, cells
+    def __init__(self, nets: Mapping[str, Callable[[], Any]], network: Network, autoencoder: Autoencoder) -> None:
+        self._openers, self._network, self._autoencoder = dict(nets), network, autoencoder
         self._nets: dict[str, Any] = {}
         self._features = lru_cache(maxsize=KEPT)(self._adapted)
+        self._latents = lru_cache(maxsize=KEPT)(self._encoded)
 
     def residuals(self, seen: Tensor, times: Tensor, rows: Sequence[Features], hints: Sequence[Hints]) -> Residuals:
-        """What the hints of each row add to its way through the U-Net; rows without are added zeros."""
+        """What the hints of each row add to its way through the denoiser; rows without are added zeros."""
         asked: dict[str, list[_Asked]] = {}
         for row, own in enumerate(hints):
             for hint, weight in own:
-                if hint.kind != INPAINTING:
+                if hint.kind in self._openers:
                     asked.setdefault(hint.kind, []).append(_Asked(row, hint, weight))
         total = Residuals()
         for kind, questions in asked.items():
             net = self._net(kind)
-            if type(net).__name__ == "T2IAdapter":
-                total = _added(total, inner=self._adapter(kind, questions, seen))
+            if type(net).__name__ == ADAPTER:
+                total = _added(total, self._adapter(kind, questions, seen))
             else:
-                total = _added(total, skips=self._controlled(net, questions, seen, times, rows))
+                total = _added(total, self._controlled(kind, net, questions, seen, times, rows))
         return total
 
     def _controlled(
-        self, net: Any, questions: Sequence[_Asked], seen: Tensor, times: Tensor, rows: Sequence[Features]
-    ) -> tuple[Tensor, ...]:
-        """What a ControlNet adds to the skips and, last, to the middle; all its questions in one call."""
+        self, kind: str, net: Any, questions: Sequence[_Asked], seen: Tensor, times: Tensor, rows: Sequence[Features]
+    ) -> Residuals:
+        """What a ControlNet adds; all its questions in one call."""
         index = [question.row for question in questions]
         height, width = (PIXELS * side for side in seen.shape[2:])
         pictures = torch.cat([planes_of(question.hint.pixels, height, width) for question in questions])
-        x, own = seen[index, : self._cells], [rows[row] for row in index]
-        skips, middle = net(
-            x,
-            times[index],
-            encoder_hidden_states=torch.cat([row.context for row in own]),
-            controlnet_cond=pictures.to(x),
-            added_cond_kwargs=self._unet.sizes(x, own),
-            return_dict=False,
+        x = seen[index, : self._autoencoder.channels]
+        asking = ASKING[type(net).__name__]
+        question = Question(
+            x=x,
+            times=times[index],
+            rows=[rows[row] for row in index],
+            planes=pictures.to(x),
+            latents=lambda: torch.cat([self._latents(one.hint, height, width) for one in questions]),
+            offset=self._autoencoder.offset,
+            mode=_mode(kind, net),
         )
-        found = [*skips, middle]
-        last = len(found) - 1
-        strengths = [
-            [q.weight * (SOFTNESS ** (last - at) if q.hint.soft else 1.0) for q in questions] for at in range(last + 1)
-        ]
-        return tuple(_spread(part, index, own, seen.shape[0]) for part, own in zip(found, strengths, strict=True))
+        found = asking.ask(net, self._network, question)
+        return asking.laid_out(net, self._network, _spread(found, questions, seen.shape[0]))
 
-    def _adapter(self, kind: str, questions: Sequence[_Asked], seen: Tensor) -> tuple[Tensor, ...]:
+    def _adapter(self, kind: str, questions: Sequence[_Asked], seen: Tensor) -> Residuals:
         """What a T2I-Adapter adds on the way down; it does not look at the noise, so that it is asked once for each picture."""
         height, width = (PIXELS * side for side in seen.shape[2:])
         found = [self._features(kind, question.hint, height, width) for question in questions]
-        index = [question.row for question in questions]
-        last = len(found[0]) - 1
-        parts = []
-        for at in range(last + 1):
-            strengths = [q.weight * (SOFTNESS ** (last - at) if q.hint.soft else 1.0) for q in questions]
-            parts.append(_spread(torch.cat([features[at] for features in found]), index, strengths, seen.shape[0]))
-        return tuple(parts)
+        return _spread(Residuals(inner=tuple(map(torch.cat, zip(*found, strict=True)))), questions, seen.shape[0])
 
     def _adapted(self, kind: str, hint: Hint, height: int, width: int) -> tuple[Tensor, ...]:
         net = self._net(kind)
@@ -95,28 +92,56 @@ class Controls:
             planes = planes.mean(dim=1, keepdim=True)
         return tuple(net(planes.to(device=net.device, dtype=net.dtype)))
 
+    def _encoded(self, hint: Hint, height: int, width: int) -> Tensor:
+        return self._autoencoder.encode_planes(2.0 * planes_of(hint.pixels, height, width) - 1.0)
+
     def _net(self, kind: str) -> Any:
         if kind not in self._nets:
             net = self._openers[kind]()
-            if type(net).__name__ not in ("ControlNetModel", "T2IAdapter"):
-                raise UserError(f"control '{kind}' is a {type(net).__name__}; a U-Net takes a ControlNetModel or a T2IAdapter.")
+            name, denoiser = type(net).__name__, type(self._network)
+            known = [one for one, asking in ASKING.items() if asking.denoiser is denoiser]
+            known += [ADAPTER] if denoiser is UNet else []
+            if name not in known:
+                raise UserError(f"control '{kind}' is a {name}; this checkpoint takes: {', '.join(known)}.")
             self._nets[kind] = net
         return self._nets[kind]
 
 
-def _added(total: Residuals, *, skips: tuple[Tensor, ...] = (), inner: tuple[Tensor, ...] = ()) -> Residuals:
-    """The residuals with others on top; the last of ``skips`` is that of the middle."""
-    if skips:
-        before = (*total.skips, total.middle) if total.middle is not None else tuple(map(torch.zeros_like, skips))
-        *sums, middle = (one + other for one, other in zip(before, skips, strict=True))
-        return Residuals(skips=tuple(sums), middle=middle, inner=total.inner)
-    before = total.inner or tuple(map(torch.zeros_like, inner))
-    sums = [one + other for one, other in zip(before, inner, strict=True)]
-    return Residuals(skips=total.skips, middle=total.middle, inner=tuple(sums))
+def _mode(kind: str, net: Any) -> int:
+    """The number of what a union network is to take a picture for, which stands after its name; 0 for all others."""
+    modes = {"ControlNetUnionModel": SDXL_MODES, "FluxControlNetModel": FLUX_MODES}.get(type(net).__name__, ())
+    named = kind.rpartition(":")[2]
+    return modes.index(named) if named in modes else 0
 
 
-def _spread(part: Tensor, index: Sequence[int], strengths: Sequence[float], count: int) -> Tensor:
-    """What was found for some rows, times their strengths, among zeros for the others."""
-    factors = torch.tensor(strengths, dtype=part.dtype, device=part.device)[:, None, None, None]
-    whole = part.new_zeros((count, *part.shape[1:]))
-    return whole.index_add(0, torch.tensor(index, device=part.device), part * factors)
+def _added(total: Residuals, more: Residuals) -> Residuals:
+    """Both residuals together."""
+    return Residuals(
+        skips=_sums(total.skips, more.skips),
+        middle=more.middle if total.middle is None else total.middle if more.middle is None else total.middle + more.middle,
+        inner=_sums(total.inner, more.inner),
+    )
+
+
+def _sums(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True)) if one and other else one or other
+
+
+def _spread(found: Residuals, questions: Sequence[_Asked], count: int) -> Residuals:
+    """What was found for some rows, times their weights, among zeros for the others of ``count``.
+
+    A soft hint's weight falls from the middle on, or from the last skip where nothing is for the middle.
+    """
+    index = torch.tensor([question.row for question in questions])
+
+    def laid(part: Tensor, finer: int) -> Tensor:
+        strengths = [q.weight * (SOFTNESS**finer if q.hint.soft else 1.0) for q in questions]
+        factors = torch.tensor(strengths, dtype=part.dtype, device=part.device).reshape(-1, *[1] * (part.ndim - 1))
+        return part.new_zeros((count, *part.shape[1:])).index_add(0, index.to(part.device), part * factors)
+
+    last = len(found.skips) - (found.middle is None)
+    return Residuals(
+        skips=tuple(laid(part, last - at) for at, part in enumerate(found.skips)),
+        middle=None if found.middle is None else laid(found.middle, 0),
+        inner=tuple(laid(part, len(found.inner) - 1 - at) for at, part in enumerate(found.inner)),
+    )

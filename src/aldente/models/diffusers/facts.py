@@ -55,6 +55,7 @@ def describe(
     plan: Plan,
     rows: int,
     controls: Iterable[str],
+    references: Iterable[str],
 ) -> ModelInfo:
     """The facts, given the fingerprint of the ``weights``, the parts, and what is known of the file."""
     multiple = scale if hasattr(denoiser.config, "cross_attention_dim") else 2 * scale
@@ -81,9 +82,10 @@ def describe(
         bytes_per_row=bytes_per_row,
         prompt_tokens=75,
         controls=tuple(controls),
+        references=tuple(references),
         inpaints=denoiser.config.in_channels == 2 * channels + 1,
         worded=True,
-        softens=True,
+        softens=hasattr(denoiser.config, "cross_attention_dim"),
         clip_layers=clip_layers,
         distilled=_distilled(denoiser),
         shift=training.shift,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from aldente.models.diffusers.attending import Shown
 from aldente.models.port import Words
 
 
@@ -26,11 +27,16 @@ class Features:
 
 @dataclass(frozen=True, kw_only=True)
 class Residuals:
-    """What control networks add to a U-Net's skips and its middle, and adapters to its way down; each for all rows."""
+    """What control networks add to a U-Net's skips and its middle, and adapters to its way down; each for all rows.
+
+    A transformer has a part of ``skips`` for each block, and one of ``inner`` for each block of text and picture together.
+    ``shown`` are pictures that it attends to beside the text.
+    """
 
     skips: tuple[Tensor, ...] = ()
     middle: Tensor | None = None
     inner: tuple[Tensor, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
 
 class Network(Protocol):

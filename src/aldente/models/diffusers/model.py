@@ -23,17 +23,17 @@ from aldente.models.diffusers.autoencoder import Autoencoder
 from aldente.models.diffusers.control import Controls
 from aldente.models.diffusers.experience import Experience, Peak, watched
 from aldente.models.diffusers.facts import describe
-from aldente.models.diffusers.features import Features, Residuals
+from aldente.models.diffusers.features import Features
 from aldente.models.diffusers.fitting import ROWS
 from aldente.models.diffusers.halving import Halving
-from aldente.models.diffusers.hints import INPAINTING, Hint, Hints, control_hint, inpainting_hint, together
+from aldente.models.diffusers.hints import Hint, Hints, control_hint, inpainting_hint, together
 from aldente.models.diffusers.inpainting import Holes
 from aldente.models.diffusers.needs import Drawing, needs
 from aldente.models.diffusers.networks import Inversions, denoiser_of, network_of
 from aldente.models.diffusers.placing import placed
 from aldente.models.diffusers.plan import Plan
+from aldente.models.diffusers.references import References
 from aldente.models.diffusers.training import training_of
-from aldente.models.diffusers.unet import UNet
 from aldente.models.lora.files import DENOISER, TEXT, TEXT_2
 from aldente.models.lora.merging import Merged
 from aldente.models.port import Image, ModelInfo, Runtime, Words
@@ -60,7 +60,7 @@ class Checkpoint:
 
     A row's answer depends on its company in the batch by rounding only. ``weights`` gives the fingerprint of the weights,
     which takes a while to count; ``facts`` are what is known of the file. ``find_lora`` gives the file of a LoRA by its name,
-    ``controls`` open control networks and adapters by theirs.
+    ``controls`` open control networks and adapters by theirs, ``references`` IP-Adapters.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Checkpoint:
         inversions: Inversions | None = None,
         find_lora: Callable[[str], Path] | None = None,
         controls: Mapping[str, Callable[[], Any]] | None = None,
+        references: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
         self._pipeline, self._name, self._weights, self._facts, self._plan = pipeline, name, weights, facts, plan
         denoiser = denoiser_of(pipeline)
@@ -85,9 +86,9 @@ class Checkpoint:
         self._features = lru_cache(maxsize=PROMPTS_KEPT)(self._read)
         self._find_lora = find_lora
         self._holes = Holes(self._autoencoder)
-        unet, cells = self._network, self._autoencoder.channels
-        self._kinds = tuple(controls or ()) if isinstance(unet, UNet) else ()
-        self._controls = Controls(controls or {}, unet, cells=cells) if isinstance(unet, UNet) else None
+        self._kinds, self._pictures = tuple(controls or ()), tuple(references or ())
+        self._references = References(references or {}, denoiser)
+        self._controls = Controls(controls or {}, self._network, self._autoencoder)
         self._experience = Experience()
         self._halving = Halving(plan, type(denoiser).__name__, self._experience)
         self._learnt = False
@@ -109,7 +110,8 @@ class Checkpoint:
             channels=self._autoencoder.channels,
             plan=plan,
             rows=plan.rows or ROWS.get(plan.device.split(":")[0], 4),
-            controls=self._kinds,
+            controls=(*self._kinds, *self._pictures),
+            references=self._pictures,
         )
         whole = "" if self._facts.layout == "diffusers" and self._facts.kind == "checkpoint" else self._weights()
         return replace(told, file_hash=whole, takes_loras=self._find_lora is not None)
@@ -248,8 +250,8 @@ class Checkpoint:
 
     def _asked(self, seen: Tensor, times: Tensor, rows: Sequence[Features], hints: Sequence[Hints]) -> Tensor:
         """What the denoiser answers to rows with all that steers them."""
-        steered = any(hint.kind != INPAINTING for own in hints for hint, _ in own)
-        residuals = self._controls.residuals(seen, times, rows, hints) if self._controls and steered else Residuals()
+        residuals = self._controls.residuals(seen, times, rows, hints)
+        residuals = replace(residuals, shown=self._references.shown(rows, hints))
         shown = self._holes.beside(seen, hints) if self.info.inpaints else seen
         return self._network.answer(shown, times, rows, residuals).float()
 

@@ -10,15 +10,14 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
-from safetensors.torch import load_file
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.diffusers.plan import Plan
 from aldente.models.single_file.opening import open_single_file
 
-_SINGLE = "diffusion_pytorch_model"
+WEIGHTS = "diffusion_pytorch_model"
+"""What diffusers calls the files of a network's weights."""
 
 
 def open_pipeline(path: Path, facts: CheckpointFacts, plan: Plan) -> Any:
@@ -44,45 +43,20 @@ def open_folder(folder: Path, plan: Plan) -> Any:
                 **_left_out(folder),
             )
         except (OSError, ValueError) as error:
-            raise UserError(f"'{folder}' cannot be opened: {_first_line(error)}") from error
-
-
-def open_control(path: Path, pipeline: Any, plan: Plan) -> Any:
-    """The control network or adapter in a diffusers folder or a file, for the U-Net of ``pipeline``.
-
-    Raises UserError where it is none, or belongs to another U-Net.
-    """
-    with quiet():
-        try:
-            net = _control_folder(path) if path.is_dir() else _control_file(path, pipeline.unet)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise UserError(f"'{path}' cannot steer this checkpoint: {_first_line(error)}") from error
-    return net.eval().requires_grad_(False).to(device=plan.device, dtype=getattr(torch, plan.dtype))
-
-
-def _control_folder(path: Path) -> Any:
-    config = (path / "config.json").read_text(encoding="utf-8")
-    kind = diffusers.T2IAdapter if '"T2IAdapter"' in config else diffusers.ControlNetModel
-    return kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
-
-
-def _control_file(path: Path, unet: Any) -> Any:
-    """A ControlNet in one file, named as diffusers or as its authors name its parts."""
-    weights = load_file(path)
-    net = diffusers.ControlNetModel.from_unet(unet, load_weights_from_unet=False)
-    if not any(name.startswith("controlnet_cond_embedding.") for name in weights):
-        weights = convert_controlnet_checkpoint(weights, config=dict(net.config))
-    net.load_state_dict(weights)
-    return net
+            raise UserError(f"'{folder}' cannot be opened: {first_line(error)}") from error
 
 
 def _variant(folder: Path) -> str | None:
-    """The variant of the weights where there are no plain ones."""
-    for part in ("unet", "transformer"):
-        names = [path.name for path in (folder / part).glob("*.safetensors")]
-        if names and not any(name.startswith((f"{_SINGLE}.safetensors", f"{_SINGLE}-0")) for name in names):
-            return next((name.split(".")[1] for name in names if name.count(".") >= 2), None)
-    return None
+    """The variant of a pipeline's weights where there are no plain ones."""
+    return next((found for part in ("unet", "transformer") if (found := variant_in(folder / part)) is not None), None)
+
+
+def variant_in(folder: Path) -> str | None:
+    """The variant of a network's weights where there are no plain ones."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    if any(name.startswith((f"{WEIGHTS}.safetensors", f"{WEIGHTS}-0")) for name in names):
+        return None
+    return next((name.split(".")[1] for name in names if name.count(".") >= 2), None)
 
 
 def _left_out(folder: Path) -> dict[str, Any]:
@@ -93,7 +67,8 @@ def _left_out(folder: Path) -> dict[str, Any]:
     return {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, without its details."""
     return str(error).strip().split("\n")[0]
 
 

@@ -21,6 +21,11 @@ class SD3:
         self._transformer, self._readers, self._t5, self._length = transformer, tuple(readers), t5, length
 
     @property
+    def blocks(self) -> int:
+        """How many blocks the transformer has."""
+        return len(self._transformer.transformer_blocks)
+
+    @property
     def clip_layers(self) -> int:
         """How many layers of the text encoder may be read, from the end."""
         return min(reader.layers for reader in self._readers)
@@ -59,6 +64,11 @@ class Flux:
         self._guided = bool(transformer.config.guidance_embeds)
 
     @property
+    def blocks(self) -> tuple[int, int]:
+        """How many blocks with text and picture apart it has, and how many with both together."""
+        return len(self._transformer.transformer_blocks), len(self._transformer.single_transformer_blocks)
+
+    @property
     def clip_layers(self) -> int:
         """One: of CLIP only the pooled state is used, which is that of the last layer."""
         return 1
@@ -81,7 +91,7 @@ class Flux:
             pooled_projections=torch.cat([row.pooled for row in rows if row.pooled is not None]),
             encoder_hidden_states=context,
             txt_ids=torch.zeros(context.shape[1], 3, device=x.device, dtype=x.dtype),
-            img_ids=_places(x.shape[2] // 2, x.shape[3] // 2, x),
+            img_ids=places(x.shape[2] // 2, x.shape[3] // 2, x),
             controlnet_block_samples=list(residuals.skips) or None,
             controlnet_single_block_samples=list(residuals.inner) or None,
             return_dict=False,
@@ -103,7 +113,7 @@ def unpacked(x: Tensor, height: int, width: int) -> Tensor:
     return cells.reshape(rows, wide // 4, height, width)
 
 
-def _places(height: int, width: int, like: Tensor) -> Tensor:
+def places(height: int, width: int, like: Tensor) -> Tensor:
     """Where each patch is: a number that is 0, its row, its column."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     places = torch.stack([torch.zeros_like(rows), rows, columns], dim=-1)

@@ -54,6 +54,7 @@ class UNet:
             encoder_hidden_states=torch.cat([row.context for row in rows]),
             added_cond_kwargs=self.sizes(x, rows),
             timestep_cond=self._guidance(x, rows),
+            cross_attention_kwargs={"ip_hidden_states": residuals.shown} if residuals.shown else None,
             down_block_additional_residuals=residuals.skips or None,
             mid_block_additional_residual=residuals.middle,
             down_intrablock_additional_residuals=list(residuals.inner) or None,

@@ -19,14 +19,14 @@ class Control(Value):
         label="Control picture",
         choices="file",
         pattern=FILE,
-        help="The picture that the structure follows: a file.",
+        help="The picture that the structure follows, or that is drawn like: a file.",
     )
     type: str = parameter(
         "canny",
         name="control_type",
         aliases=("controlnet_model",),
         label="Control type",
-        help="What the model takes the picture for: canny, scribble, silhouette...",
+        help="What the model takes the picture for: canny, scribble, silhouette, or the name of a control network or adapter.",
     )
     preprocessor: str = parameter(
         "none",
