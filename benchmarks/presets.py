@@ -127,7 +127,8 @@ def timeless(result: Any) -> Any:
 def departure(general: Any, here: Any) -> str:
     """Why a category has a preset of its own: the general setting does not do there, or a cheaper one surely does.
 
-    With few prompts the bounds are wider, so that the same setting may be unsure here; that alone is no reason.
+    With few prompts the bounds are wider, so that the same setting may be unsure here; that alone is no reason. A setting that
+    the category's held-out prompts contradict is none for it.
     """
     common, own = general.choice, here.choice
     curve = next(c for c in here.curves if (c.sampler, c.schedule) == (common.sampler, common.schedule))
@@ -135,7 +136,8 @@ def departure(general: Any, here: Any) -> str:
     delta = here.tolerance.delta
     if rung.loss.mean > delta:
         return f"The setting for all kinds loses {rung.loss.mean:.2g} JND here on average, where {delta:.2g} is allowed."
-    if own.within_tolerance and own.calls < common.calls:
+    contradicted = any(check.steps == own.steps and check.verdict == "contradicted" for check in here.confirmation)
+    if own.within_tolerance and own.calls < common.calls and not contradicted:
         return f"Here that is enough; prompts of all kinds take {common.title}, {common.steps} steps."
     return ""
 

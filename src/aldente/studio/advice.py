@@ -132,11 +132,12 @@ def picked(measured: Sequence[Measured], content: Recognition, goal: Purpose) ->
 
 
 def _with_guidance(result: TuningResult | None, best: Measured, measured: Sequence[Measured]) -> TuningResult | None:
-    """The study with the range of CFG of another one on the same content, where it did not look for that itself."""
+    """The study with the range of CFG of another one, on the same content or else on all kinds, where it looked for none."""
     if result is None or result.guidance is not None:
         return result
-    alike = (one.result for one in measured if one.preset.category == best.preset.category and one.result is not None)
-    return result.model_copy(update={"guidance": next((r.guidance for r in alike if r.guidance is not None), None)})
+    alike = [m.result for kind in (best.preset.category, "") for m in measured if m.preset.category == kind and not m.stale]
+    found = next((one.guidance for one in alike if one is not None and one.guidance is not None), None)
+    return result.model_copy(update={"guidance": found})
 
 
 def _distance(one: Measured, category: str, goal: Goal) -> tuple[bool, int, bool, bool]:
