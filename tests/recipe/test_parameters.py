@@ -35,7 +35,7 @@ class Twins(Value):
 
 def test_every_parameter_of_the_recipe_is_in_the_registry_once():
     paths = [p.path for p in parameters()]
-    assert len(set(paths)) == len(paths) == 87
+    assert len(set(paths)) == len(paths) == 90
     assert {
         "seed",
         "sampling.guidance.scale",
@@ -191,7 +191,7 @@ def test_a_choice_is_one_of_its_values_in_any_spelling():
 
 @given(recipes())
 def test_a_recipe_set_from_the_registry_is_already_checked_unless_bounds_cross(recipe):
-    pairs = [("guidance_low", "guidance_high"), ("s_tmin", "s_tmax"), ("sigma_min", "sigma_max")]
+    pairs = [("guidance_low", "guidance_high"), ("s_tmin", "s_tmax"), ("sigma_min", "sigma_max"), ("reuse_start", "reuse_end")]
     bounds = [(get_parameter(recipe, low), get_parameter(recipe, high)) for low, high in pairs]
     if any(low is not None and high is not None and low > high for low, high in bounds):
         with pytest.raises(UserError, match="must not be above"):

@@ -38,7 +38,7 @@ OTHER = {
     "seam_fix": "half", "seam_denoise": 0.9, "seam_width": 16, "seam_blur": 1, "seam_padding": 8, "seamless": True,
     "tiling": True, "control_image": OTHER_SOURCE, "control_type": "scribble", "control_preprocessor": "invert",
     "control_weight": 0.5, "control_start": 0.5, "control_end": 0.5, "control_fit": "crop", "control_mode": "control",
-    "emphasis": "ignore", "distilled_guidance": 5.0,
+    "emphasis": "ignore", "distilled_guidance": 5.0, "reuse_threshold": 0.5, "reuse_start": 0.5, "reuse_end": 0.4,
 }  # fmt: skip
 """A value other than the default for every parameter."""
 
@@ -56,6 +56,16 @@ FITTING = (
 )  # fmt: skip
 """Recipes that are ready for one setting or another."""
 
+# An adaptive sampler hears its tolerance and no number of steps; steps are foretold where there are some.
+REUSING = {"steps": 12, "reuse_threshold": 3.0}
+ALONE = {
+    "rtol": [{"sampler": "dpm_adaptive"}],
+    "reuse_threshold": [{"steps": 12}],
+    "reuse_start": [{}, REUSING],
+    "reuse_end": [{}, REUSING],
+}
+"""Recipes for settings that the others are deaf to."""
+
 
 def found(recipe, model):
     """What is drawn, as a latent; where it ends in pixels, which are rounded, as these and all that the model was asked."""
@@ -72,8 +82,7 @@ def test_every_parameter_has_a_value_here():
 @pytest.mark.parametrize("parameter", [p for p in parameters() if p.name != "model"], ids=lambda p: p.name)
 def test_a_setting_is_heard_or_refused_by_name(parameter):
     heard = 0
-    # An adaptive sampler hears its tolerance and no number of steps, so it fits nothing else.
-    for around in [{"sampler": "dpm_adaptive"}] if parameter.name == "rtol" else FITTING:
+    for around in ALONE.get(parameter.name, FITTING):
         model = Analytic(family="exploding", controls=("canny", "scribble"), inpaints=True)
         base = tiny(**{key: value for key, value in around.items() if key != parameter.name})
         changed = set_parameters(base, {parameter.name: OTHER[parameter.name]})

@@ -169,6 +169,31 @@ class Sampling(Value):
         label="Discard next-to-last sigma",
         help="Leave out the last level but one, as A1111 does for DPM2 and UniPC.",
     )
+    reuse_threshold: float | None = parameter(
+        None,
+        aliases=("step_cache", "step_caching", "cache_threshold", "easycache", "teacache"),
+        label="Reuse threshold",
+        ge=0.0,
+        le=3.0,
+        help="Step caching: a step is foretold from those before, instead of asking the model, where that is off by less than"
+        " this share; 0 or unset is off.",
+    )
+    reuse_start: float | None = parameter(
+        None,
+        aliases=("step_cache_start", "cache_start"),
+        label="Reuse from",
+        ge=0.0,
+        le=1.0,
+        help="Share of the steps before which none is foretold; unset is 0.15.",
+    )
+    reuse_end: float | None = parameter(
+        None,
+        aliases=("step_cache_end", "cache_end"),
+        label="Reuse to",
+        ge=0.0,
+        le=1.0,
+        help="Share of the steps from which none is foretold; unset is 0.95.",
+    )
     rng: str = parameter(
         "aldente",
         aliases=("rng_source", "randn_source"),

@@ -17,7 +17,7 @@ from aldente.recipe.value import Value
 
 V = TypeVar("V", bound=Value)
 
-_ORDERED = (("guidance_low", "guidance_high"), ("s_tmin", "s_tmax"), ("sigma_min", "sigma_max"))
+_ORDERED = (("guidance_low", "guidance_high"), ("s_tmin", "s_tmax"), ("sigma_min", "sigma_max"), ("reuse_start", "reuse_end"))
 
 
 def get_parameter(recipe: Recipe, name: str) -> Scalar:

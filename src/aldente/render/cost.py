@@ -16,6 +16,7 @@ from aldente.recipe.recipe import Recipe
 from aldente.recipe.stages import Base, Redraw, Refine, Tiles
 from aldente.render.fitting import Size
 from aldente.render.passes import Pass, first_pass, pass_of, run_pass
+from aldente.render.reusing import without_reuse
 from aldente.render.sizes import drawn_size, sizes_of
 from aldente.render.strength import levels_from
 from aldente.render.tile_denoising import around
@@ -36,8 +37,8 @@ class StageCalls:
 def calls_of(recipe: Recipe, model: Model) -> tuple[StageCalls, ...]:
     """The model calls of every stage that draws, by size; the engine runs each on one pixel, with a model that answers at once.
 
-    Nothing is taken as shared or kept, so it is an upper bound; it is exact but for samplers that choose their steps, and
-    needs no picture. Raises UserError for a recipe whose sampling cannot be done.
+    Nothing is taken as shared, kept or foretold, so it is an upper bound; it is exact but for samplers that choose their steps
+    and for step caching, and needs no picture. Raises UserError for a recipe whose sampling cannot be done.
     """
     found = []
     for index, size in enumerate(sizes_of(recipe, model.info)):
@@ -94,5 +95,5 @@ def _count(run: Pass, model: Model) -> int:
         return 0.5 * query.x
 
     nothing = np.zeros((1, model.info.latent_channels, 1, 1), np.float32)
-    answer(run_pass(run, model, nothing), instant)
+    answer(run_pass(replace(run, recipe=without_reuse(run.recipe)), model, nothing), instant)
     return asked

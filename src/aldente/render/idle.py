@@ -60,6 +60,18 @@ def refuse_idle_noise(sampling: Sampling, sampler: SamplerInfo) -> None:
         raise UserError(f"s_noise scales noise, but sampler '{sampler.name}' adds none so; set {makes}, or unset s_noise.")
 
 
+def refuse_idle_reuse(sampling: Sampling, sampler: SamplerInfo) -> None:
+    """Raise UserError where steps are to be foretold that the sampler must be told, or where the bounds bound nothing."""
+    for name in ("reuse_start", "reuse_end"):
+        if getattr(sampling, name) is not None and not sampling.reuse_threshold:
+            raise UserError(f"{name} bounds which steps are foretold, but reuse_threshold is not set; set it, or unset {name}.")
+    if sampling.reuse_threshold and sampler.whole:
+        raise UserError(
+            f"reuse_threshold is set, but sampler '{sampler.name}' chooses its steps by what the model answers, so none may be"
+            " foretold; unset it, or choose another sampler."
+        )
+
+
 def _refuse(value: Value, fields: Iterable[str], because: str) -> None:
     """Raise UserError where any of the fields is not at its default."""
     names = [_name(value, field) for field in fields if getattr(value, field) != type(value).model_fields[field].default]

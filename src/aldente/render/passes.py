@@ -24,6 +24,7 @@ from aldente.render.idle import refuse_idle_noise
 from aldente.render.levels import SCHEDULE_OPTIONS, levels_of
 from aldente.render.noise import Noise, noise_of
 from aldente.render.prepared import SAMPLER_OPTIONS, prepared
+from aldente.render.reusing import thrifty
 from aldente.render.scene import Canvas, Scene
 from aldente.render.strength import levels_from
 from aldente.render.tile_codec import encoded
@@ -142,6 +143,7 @@ def run_pass(
         denoise = denoiser_of(run.recipe, model, run.levels, steers)
     else:
         denoise = seamless(run.recipe, model, run.levels, around(model.info, *start.shape[2:]), repeating)
+    denoise = thrifty(run.recipe, denoise, run.levels, made.levels)
     if keeping is not None:
         denoise = inpainted(denoise, keeping.known, noise.unit, keeping.free)
     x = np.asarray(level.alpha * start + noise.start, dtype=noise.start.dtype)

@@ -20,6 +20,7 @@ from aldente.render.cropping import Box
 from aldente.render.keeping import Keeper, digest
 from aldente.render.passes import Pass, finite, seed_of
 from aldente.render.prepared import prepared
+from aldente.render.reusing import thrifty
 from aldente.render.strength import levels_from
 from aldente.render.tile_regions import Region, Regions, Turn, Weights
 
@@ -105,7 +106,8 @@ class _Drawing:
         first: Level = self._levels[0]
         run = prepared(self._recipe.sampling, self._levels, noise.churn)
         start = first.alpha * known + first.sigma * noise.unit
-        denoise = inpainted(self._denoiser(region), known, noise.unit, self._free(region.mask))
+        denoise = thrifty(self._recipe, self._denoiser(region), self._levels, run.levels)
+        denoise = inpainted(denoise, known, noise.unit, self._free(region.mask))
         latent = yield from trajectory(run.sampler, denoise, start, run.levels, noise.step, lift=run.lift)
         image: Image = self._model.decode(finite(latent))[0]
         return image

@@ -20,6 +20,7 @@ from aldente.render.fitting import Size, size_of
 from aldente.render.keeping import Keeper, keeping
 from aldente.render.passes import Pass, finite, pass_of
 from aldente.render.prepared import prepared
+from aldente.render.reusing import reuses, thrifty
 from aldente.render.scene import Canvas, Scene
 from aldente.render.tile_codec import decoded, encoded
 from aldente.render.tile_denoising import tile_denoisers
@@ -86,7 +87,8 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Me
     steering = Steering(scene, Size(shown[1], shown[0]))
     denoisers = tile_denoisers(run.recipe, model, run.levels, plan, steering, wraps=stage.wraps)
     ask = keeping(side_by_side(denoisers), keeper, len(plan.places), _turns(run, model))
-    denoise = tiled_in_groups(ask, plan, BATCHES * model.info.rows)
+    whole = tiled_in_groups(ask, plan, BATCHES * model.info.rows)
+    denoise = thrifty(run.recipe, whole, run.levels, sampler.levels)
     start = run.levels[0].alpha * latent + noise.start
     drawn = finite((yield from trajectory(sampler.sampler, denoise, start, sampler.levels, noise.step, lift=sampler.lift)))
     pixels = decoded(drawn, model, measures.size, wraps=stage.wraps)
@@ -98,7 +100,7 @@ def _blended(stage: Tiles, run: Pass, canvas: Canvas, scene: Scene, measures: Me
 def _turns(run: Pass, model: Model) -> int | None:
     """How often a run asks its denoiser; None where that depends on the picture."""
     sampling, turns = run.recipe.sampling, 0
-    if "rtol" in find_sampler(sampling.sampler).options:
+    if "rtol" in find_sampler(sampling.sampler).options or reuses(sampling):
         return None
 
     def counting(x: Latent, _: Level) -> Asking[Estimate]:

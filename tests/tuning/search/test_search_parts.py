@@ -11,12 +11,14 @@ from search_laws import question
 from aldente.engine.errors import UserError
 from aldente.recipe.recipe import Guidance, Recipe, Sampling
 from aldente.tuning.search.ask import Proposer, Told, importances
+from aldente.tuning.search.board import Board
 from aldente.tuning.search.effects import effects_of
 from aldente.tuning.search.front import knee, nondominated
 from aldente.tuning.search.measured import Evidence, Measured, Target, diversity
 from aldente.tuning.search.question import converged_recipe
 from aldente.tuning.search.race import Court, blocks, flaws_of, limited, outrun
 from aldente.tuning.search.space import Dimension, Space, filled, parse_space
+from aldente.tuning.search.wants import Answer
 
 BASE = Recipe(sampling=Sampling(guidance=Guidance(scale=4.0)))
 
@@ -198,3 +200,31 @@ def test_diversity_is_between_the_seeds_of_a_prompt():
     rows = {0: Measured(calls=1, layout=(0, 0)), 1: Measured(calls=1, layout=(255, 255)), 2: Measured(calls=1, layout=(0, 0))}
     assert diversity(rows, ["a", "a", "b"]) == pytest.approx(1.0)
     assert diversity({0: rows[0], 1: rows[1]}, ["a", "b"]) is None
+
+
+def test_step_caching_is_an_axis_of_the_solver_and_its_price_is_known_afterwards():
+    (reuse,) = parse_space(["step cache=0,0.05"], BASE)
+    assert (reuse.name, reuse.taste) == ("reuse_threshold", False)
+    asked = question({"reuse_threshold": (0.0, 0.05), "sampler": ("euler",), "schedule": ("karras",), "steps": (20,)})
+    board = Board(asked, lambda place: 40.0)
+    plain, cached = asked.space.place({"sampler": "euler", "schedule": "karras", "steps": 20, "reuse_threshold": 0.0}), None
+    cached = asked.space.moved(plain, "reuse_threshold", 1)
+    target = Target("calls", {"error": 1.0})
+    board.evidence[plain] = Evidence(
+        place=plain,
+        price=40.0,
+        source="screening",
+        rows={i: Measured(calls=40, error=0.1) for i in range(board.court.pictures)},
+    )
+    assert board.could_win(cached, target)
+    racing = board.race([cached], target, "race")
+    want = next(racing)
+    try:
+        while True:
+            rows = {(t.place, i): Measured(calls=24, error=0.1) for t in want.trials for i in t.instances}
+            want = racing.send(Answer(rows=rows, calls=24 * len(rows)))
+    except StopIteration:
+        pass
+    assert board.evidence[cached].price == board.price_of(cached) == 24.0
+    assert board.best(target).place == cached
+    assert converged_recipe(asked, asked.space.recipe(BASE, cached)).sampling.reuse_threshold is None

@@ -25,7 +25,20 @@ TEACHER_SAMPLER, TEACHER_SCHEDULE = "dpmpp_2m", "exponential"
 
 FEWEST_STEPS = 3
 
-OPTIONS = ("eta", "s_noise", "s_churn", "s_tmin", "s_tmax", "rho", "sigma_min", "sigma_max", "shift", "sigmas", "rtol")
+OPTIONS = (
+    "eta",
+    "s_noise",
+    "s_churn",
+    "s_tmin",
+    "s_tmax",
+    "rho",
+    "sigma_min",
+    "sigma_max",
+    "shift",
+    "sigmas",
+    "rtol",
+    "reuse_threshold",
+)
 """What a lesson leaves unset: noise has no converged picture to learn from, and levels are what is learned."""
 
 

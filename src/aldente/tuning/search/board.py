@@ -14,6 +14,9 @@ from aldente.tuning.search.race import RATIOS, Court, blocks, limited, outrun, v
 from aldente.tuning.search.space import Place, Space
 from aldente.tuning.search.wants import Ask, Searching, Trial, Want
 
+LEAST_ASKED = 0.25
+"""Of its steps a run with step caching asks about so many at least, before it is known."""
+
 
 @dataclass(eq=False)
 class Board:
@@ -52,6 +55,19 @@ class Board:
         if place not in self._prices:
             self._prices[place] = self.price(place)
         return self._prices[place]
+
+    def _least_price(self, place: Place) -> float:
+        """What a picture of a place takes at least: with step caching it is known only afterwards."""
+        unmeasured = self._foretells(place) and not (place in self.evidence and self.evidence[place].rows)
+        return self.price_of(place) * (LEAST_ASKED if unmeasured else 1.0)
+
+    def _foretells(self, place: Place) -> bool:
+        return bool(self.space.settings(place).get("reuse_threshold", self.search.base.sampling.reuse_threshold))
+
+    def _reprice(self, e: Evidence) -> None:
+        """Let the price of a place be what its pictures took."""
+        if e.rows:
+            e.price = self._prices[e.place] = math.fsum(row.calls for row in e.rows.values()) / len(e.rows)
 
     def mean_price(self) -> float:
         """The mean of all prices that were asked for: every sampler and schedule at every step count, at least."""
@@ -110,7 +126,7 @@ class Board:
 
         Its price is known beforehand. Where more steps of the same are not near enough, fewer are not either.
         """
-        price, best = self.price_of(place), self.best(target)
+        price, best = self._least_price(place), self.best(target)
         known = self.evidence.get(place)
         if price <= 0.0 or price > target.limits.get("calls", math.inf):
             return False
@@ -188,6 +204,8 @@ class Board:
                 self.evidence[place].given_up = Verdict("a picture of it could not be made", "failure")
             else:
                 self.evidence[place].rows[i] = row
+        for place in {place for place, _ in answer.rows if self._foretells(place)}:
+            self._reprice(self.evidence[place])
         self._bests.clear()
 
     def want(self, trials: Sequence[Trial], *, held_out: bool, converged: bool) -> Want:

@@ -136,5 +136,6 @@ def converged_recipe(search: Search, recipe: Recipe) -> Recipe:
     own = pair.own_reference or bool(sampling.s_churn)
     changed: dict[str, object] = {"steps": search.converged_steps, "sigmas": None, "rtol": None, "discard_next_to_last": None}
     # The levels of a run are the solver's own affair; where they begin and end is not.
+    changed |= {"reuse_threshold": None, "reuse_start": None, "reuse_end": None}
     changed |= {"rho": None, "schedule": REFERENCE.schedule, "sampler": pair.sampler if own else REFERENCE.sampler}
     return fitting(recipe.model_copy(update={"sampling": sampling.model_copy(update=changed)}))

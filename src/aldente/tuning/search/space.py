@@ -23,6 +23,7 @@ Place = tuple[int, ...]
 
 SOLVER = frozenset(
     {"sampler", "schedule", "steps", "rho", "sigma_min", "sigma_max", "discard_next_to_last", "shift", "rtol", "sigmas"}
+    | {"reuse_threshold", "reuse_start", "reuse_end"}
 )
 """Parameters of the solver axis: they change how exactly a picture is made, not which one is wanted."""
 
