@@ -18,6 +18,8 @@ from aldente.recipe.project_file import read_project
 from aldente.recipe.project_items import filled, items_of, subjects_of
 from aldente.recipe.prompt import parse
 from aldente.recipe.template import Counts, drawn, nth
+from aldente.testing.fuzzing import Fuzzed
+from aldente.testing.fuzzing import fuzz as fuzz_odd
 
 SLOW_SECONDS = 2.0
 """What a single text may take of this process's own time."""
@@ -249,6 +251,12 @@ def fuzz(name: str, count: int, seed: int) -> Counter[str]:
         if time.process_time() - started > SLOW_SECONDS:
             found[f"slow: {text!r}"] += 1
     return found
+
+
+def fuzz_project(name: str, count: int, *, seed: int) -> Fuzzed:
+    """The same in the figures of the other parsers; raises AssertionError for a traceback or a hang."""
+    make, read = READERS[name]
+    return fuzz_odd(read, make, count, seed)
 
 
 def main() -> None:

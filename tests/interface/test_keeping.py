@@ -53,6 +53,14 @@ class TestShow:
             facts = commands.ok("show", what, "--json").json
             assert [record["id"] for record in facts] == [drawn["id"]]
 
+    def test_tells_what_each_stage_cost(self, commands):
+        line = ("generate", "a red apple", "--steps", 2, "--seed", 1, "--upscale-by", 1.5, "--hires-denoise", 0.5)
+        one = commands.ok(*line, "--json").json[0]
+        cost = next(row for row in commands.ok("show", one["id"]).out.splitlines() if row.startswith("cost:"))
+        for stage in one["cost"]["stages"]:
+            assert f"{stage['stage']}: {stage['model_calls']} calls, {stage['seconds']:.2f} s" in cost
+        assert [stage["stage"] for stage in one["cost"]["stages"]][:3] == ["base", "resize", "refine"]
+
     def test_saves_the_very_file_and_still_speaks_json(self, commands, drawn):
         done = commands.ok("show", drawn["id"][:8], "--save", "kept/one.png", "--json")
         assert done.json[0]["id"] == drawn["id"]

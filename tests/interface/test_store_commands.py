@@ -99,6 +99,7 @@ class TestMark:
         [
             (["--rating", 6], "rating is 6; it must be from 1 to 5"),
             (["+two words"], "tag '+two words' cannot be one"),
+            (["++"], "tag '++' cannot be one"),
             ([], "nothing to mark"),
         ],
     )
@@ -122,6 +123,12 @@ class TestDiff:
         commands.ok("diff", stored[2].id, stored[3].id, "--out", "two.png")
         sheet = read_image(Path("two.png"))
         assert sheet.shape[1] > 24
+
+    def test_one_difference_is_told_as_one(self, commands, stored):
+        with open_store(str(commands.store)) as store:
+            again = store.save(*drawn(recipe(4, prompt="picture 3", steps=23), 9))
+        assert "; 1 parameter differs." in commands.ok("diff", stored[3].id, again.id).out
+        assert "; 3 parameters differ." in commands.ok("diff", stored[2].id, stored[3].id).out
 
     def test_compares_files_and_says_when_they_are_the_same(self, commands, stored):
         commands.ok("show", stored[2].id, "--save", "a.png")

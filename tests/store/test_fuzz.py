@@ -7,6 +7,7 @@ import pytest
 from aldente.engine.errors import UserError
 from aldente.store import open_store
 from aldente.testing.fuzzing import NAMES, SAMPLES, fuzz_named, spoilt, text_parsers
+from aldente.testing.fuzzing_store import SAID, fuzz_said
 from aldente.testing.store_contract import drawn, recipe
 
 
@@ -14,6 +15,13 @@ from aldente.testing.store_contract import drawn, recipe
 def test_odd_inputs_are_read_or_refused(name):
     done = fuzz_named(name, 300, seed=5)
     assert done.read + done.refused == 300
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_odd_marks_votes_and_exports_are_kept_or_refused(name):
+    done = fuzz_said(name, 300, seed=5)
+    assert done.read + done.refused == 300
+    assert done.read > 0
 
 
 def test_every_sample_is_read_as_it_is():

@@ -13,7 +13,7 @@ from aldente.recipe.infotext import to_infotext
 from aldente.store import open_store
 from aldente.store.encodings import read_embedded, read_pixels
 from aldente.store.port import Store
-from aldente.store.record import Record, image_hash
+from aldente.store.record import Cost, Record, image_hash
 
 
 def command(
@@ -69,7 +69,7 @@ def _tell(record: Record, store: Store) -> None:
         "recipe": record.recipe_digest,
         "picture": record.image_hash or f"none: {record.failed}",
         "drawn": provenance.created,
-        "cost": f"{record.cost.model_calls} model calls, {record.cost.seconds:.2f} s",
+        "cost": _cost(record.cost),
         "model": f"{provenance.model} {provenance.model_fingerprint[:16]}",
         "on": f"{provenance.runtime} {provenance.runtime_version}, {provenance.device}, {provenance.dtype}",
         "plan": record.plan,
@@ -85,6 +85,14 @@ def _tell(record: Record, store: Store) -> None:
         if value:
             say(f"{name + ':':<9} {value}")
     say(f"Make it again: aldente reproduce {record.id[:8]}")
+
+
+def _cost(cost: Cost) -> str:
+    """What a picture cost, and which of its stages cost what where there are several."""
+    whole = f"{cost.model_calls} model calls, {cost.seconds:.2f} s"
+    if len(cost.stages) < 2:
+        return whole
+    return f"{whole} ({'; '.join(f'{s.stage}: {s.model_calls} calls, {s.seconds:.2f} s' for s in cost.stages)})"
 
 
 def _foreign(path: Path, *, as_json: bool) -> None:

@@ -47,7 +47,7 @@ def _created(compare: Compare, asked: Asked) -> Condition:
 
 
 def _tag(compare: Compare, asked: Asked) -> Condition:
-    value = asked.bound(folded(compare.value.removeprefix("+")))
+    value = asked.bound(folded(compare.value.lstrip("+")))
     tests = {"=": f"tag = {value}", ":": f"tag = {value}", "~": f"{asked.finds}(tag, {value}) > 0"}
     if compare.operator not in tests:
         raise wrong(compare, asked, "tag is a text; compare it with : = != ~ !~")

@@ -18,11 +18,11 @@ _TAG = re.compile(r"[^\s\"()=<>~!,]+")
 
 
 def tag_of(said: str) -> str:
-    """The tag that a user means: in small letters, without a leading '+'.
+    """The tag that a user means: in small letters, without leading signs of plus.
 
     Raises UserError for what a query could not ask for.
     """
-    tag = folded(said.strip().removeprefix("+"))
+    tag = folded(said.strip().lstrip("+"))
     if not _TAG.fullmatch(tag) or len(tag) > LONGEST_TAG:
         raise UserError(
             f"tag '{said}' cannot be one; a tag is one word of at most {LONGEST_TAG} signs "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aldente.engine.errors import UserError
+from aldente.engine.spelling import several
 from aldente.report.diff_page import DiffPage, diff_page
 from aldente.report.page import Table, picture
 from aldente.report.sheet import Sheet, pages
@@ -25,7 +26,9 @@ def lede(found: Compared) -> str:
     """The comparison in one sentence."""
     if found.identical:
         return "The pictures are the same to the last bit."
-    asked = f"{len(found.asked)} parameters differ" if found.asked else "the recipes are the same, as far as they are known"
+    count = len(found.asked)
+    differ = f"{several(count, 'parameter')} {'differs' if count == 1 else 'differ'}"
+    asked = differ if found.asked else "the recipes are the same, as far as they are known"
     if found.map is None:
         return f"The pictures have different sizes; {asked}."
     metrics = ", ".join(f"{name.upper()} {value:.4g}" for name, value in found.metrics.items() if name in _SHOWN)

@@ -86,14 +86,17 @@ def _project(
 ) -> tuple[str, list[Recipe]]:
     """The text of a project, and which of the recipes it does not draw after all."""
     named = _namer(bench, path)
-    text = _text(recipes, query, path, left_out, named)
+    text = project_text(recipes, query, path, left_out, named)
     # Planned with the store's own names for files: those beside the project are not written yet.
-    plan = plan_project(bench, opened_from(_text(recipes, query, path, (), str), path.parent, small=False, what=str(path)))
+    plan = plan_project(
+        bench, opened_from(project_text(recipes, query, path, (), str), path.parent, small=False, what=str(path))
+    )
     drawn = {shot.recipe.digest() for shot in plan.shots}
     return text, [recipe for recipe in recipes if recipe.digest() not in drawn]
 
 
-def _text(recipes: Sequence[Recipe], query: str, path: Path, left_out: Sequence[str], named: FileNamed) -> str:
+def project_text(recipes: Sequence[Recipe], query: str, path: Path, left_out: Sequence[str], named: FileNamed) -> str:
+    """A project's text that draws these recipes, as far as a project can say them; ``left_out`` is told at its head."""
     alike = len({_rows(recipe, named) for recipe in recipes}) == 1
     settings = [_settings(recipe, named, stages=not alike) for recipe in recipes]
     names = list(dict.fromkeys(name for one in settings for name in one))
