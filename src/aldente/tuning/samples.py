@@ -125,7 +125,8 @@ def sentence(found: Curve, delta: float) -> str:
     last = found.rungs[-1]
     own = " (against its own converged path of noise)" if found.own_reference else ""
     if found.plateau is None:
-        return f"{found.title} does not come within {delta:.2g} JND up to {last.steps} steps: {upper(last)} there{own}."
+        short = "is not surely" if last.loss.mean <= delta else "does not come"
+        return f"{found.title} {short} within {delta:.2g} JND up to {last.steps} steps: {upper(last)} there{own}."
     rung = next(rung for rung in found.rungs if rung.steps == found.plateau)
     at = f"{found.plateau} steps ({rung.calls:.0f} model calls)"
     return f"{found.title} is within {delta:.2g} JND from {at} on: {upper(rung)}{own}."
