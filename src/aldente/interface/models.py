@@ -107,7 +107,8 @@ def _row(one: Found, sha: str | None) -> tuple[str, ...]:
 
 
 def _network(facts: CheckpointFacts) -> str:
-    told = [facts.architecture or "", facts.variant, facts.network]
+    alone = facts.title if facts.kind == "checkpoint" and facts.layout == "diffusers" else ""
+    told = [facts.architecture or alone, facts.variant, facts.network]
     rank = f"rank {facts.rank}" if facts.rank else ""
     return " ".join(part for part in (*told, rank) if part)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from aldente.engine.denoise import Condition, Latent
 from aldente.engine.levels import Level
 from aldente.recipe.prompt import Emphasis, Lora
+from aldente.recipe.recipe import Recipe
 
 Image = Any
 """A picture: a NumPy array of uint8, ``h w 3``, RGB."""
@@ -27,7 +28,8 @@ class Words:
 
     ``negative`` tells that it is what to steer away from; ``clip_skip`` is the layer of the text encoder, from the end (None:
     the model's own); ``distilled`` the guidance of a model that takes it as a number (None: the model's own);
-    ``loras`` are what is added to the model while it reads and answers this prompt.
+    ``loras`` are what is added to the model while it reads and answers this prompt; ``merging`` is the share of a picture's
+    tokens that attend as one with others.
     """
 
     chunks: tuple[Emphasis, ...]
@@ -36,6 +38,7 @@ class Words:
     emphasis: EmphasisMode = "original"
     distilled: float | None = None
     loras: tuple[Lora, ...] = ()
+    merging: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,8 @@ class ModelInfo:
     many layers of its text encoder may be read, from the end; ``distilled`` the distilled guidance that it is told where
     nothing is said (None: it is told none). ``shift`` is that of its flow, ``shift_by_size`` says that the shift grows with
     the picture, up to that one. ``usual`` are the settings that suit it where nothing is said, by the names of their
-    parameters. ``softens`` says that it is a ``Softening`` model.
+    parameters. ``softens`` says that it is a ``Softening`` model, ``whole`` that it is a ``Renderer``,
+    ``merges_tokens`` that it can answer with fewer tokens.
     """
 
     name: str
@@ -80,6 +84,8 @@ class ModelInfo:
     references: tuple[str, ...] = ()
     inpaints: bool = False
     softens: bool = False
+    whole: bool = False
+    merges_tokens: bool = False
     upscaler: str | None = None
     file_hash: str = ""
     worded: bool = False
@@ -129,6 +135,25 @@ class Model(Protocol):
 
     def decode(self, latent: Latent) -> list[Image]:
         """The picture of each row of ``latent`` (b c h w)."""
+        ...
+
+
+class Whole(NamedTuple):
+    """A picture that a renderer drew (uint8, h w 3), and how many rows its network was asked for."""
+
+    image: Image
+    calls: int
+
+
+class Renderer(Model, Protocol):
+    """A program that draws whole pictures by itself: what a model is asked beside that, it answers by a UserError."""
+
+    def calls(self, recipe: Recipe) -> int:
+        """At most how many rows its network is asked for by a recipe."""
+        ...
+
+    def draw(self, recipe: Recipe) -> Whole:
+        """The picture of a recipe; raises UserError for a recipe that says what the program cannot do."""
         ...
 
 

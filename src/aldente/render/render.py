@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from aldente.engine.denoise import Asking, Latent
-from aldente.models.port import Image, Model
+from aldente.models.port import Image, Model, Renderer
 from aldente.models.upscaling.port import Upscaler
 from aldente.recipe.recipe import Recipe
 from aldente.render.batching import Drive, Job, Limits, Outcome, Tick, Usage
@@ -89,8 +89,11 @@ def render(
 
     ``files`` gives the pictures that recipes name by hash, ``upscaler`` what they name to enlarge with. ``cache`` keeps what
     the first stages of recipes gave, from one run to the next; without it a run keeps for itself. ``checkpoints`` and
-    ``note`` are as in ``Scene``.
+    ``note`` are as in ``Scene``. A ``Renderer`` draws them by itself, one after the other.
     """
+    if model.info.whole:
+        yield from _whole_pictures(recipes, cast("Renderer", model), clock, watch, cancelled)
+        return
     tasks: dict[Hashable, _Task] = {}
     prefixes = PrefixCache(PREFIX_BYTES) if cache is None else cache
 
@@ -113,6 +116,39 @@ def render(
     limits = limits or Limits(rows=model.info.rows)
     for outcome in Drive(jobs(), model.estimate, clock=clock, limits=limits, watch=watch, cancelled=cancelled):
         yield _finished(tasks.pop(outcome.key), outcome)
+
+
+def _whole_pictures(
+    recipes: Iterable[Recipe],
+    renderer: Renderer,
+    clock: Callable[[], float],
+    watch: Callable[[Tick], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[Rendered]:
+    """The pictures of a program that draws them by itself, one after the other."""
+    asked = 0
+    for number, recipe in enumerate(recipes):
+        if cancelled is not None and cancelled():
+            return
+        rendered = _drawn_whole(recipe, renderer, clock)
+        asked += rendered.usage.asked
+        if watch is not None:
+            watch(Tick(number + 1, asked, 0, number + 1, 0, 1))
+        yield rendered
+
+
+def _drawn_whole(recipe: Recipe, renderer: Renderer, clock: Callable[[], float]) -> Rendered:
+    """A picture that a program draws by itself, or what kept it from being drawn."""
+    started, image, error, calls = clock(), None, None, 0
+    try:
+        check_size(recipe, renderer.info)
+        image, calls = renderer.draw(recipe)
+    except Exception as fault:  # one picture that fails stops no other, as in the driver
+        error = fault
+    seconds = clock() - started
+    stage = StageUsage(index=0, stage=recipe.start.kind, asked=calls, evaluated=float(calls), model_seconds=seconds)
+    usage = Usage(asked=calls, evaluated=float(calls), seconds=seconds)
+    return Rendered(recipe=recipe, image=image, latent=None, error=error, usage=usage, stages=(stage,))
 
 
 def _starter(scene: Scene, meter: Meter, prefixes: Prefixes) -> Callable[[], Asking[Canvas]]:

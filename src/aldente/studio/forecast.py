@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from aldente.engine.errors import UserError
 from aldente.engine.spelling import several
-from aldente.models.port import Model
+from aldente.models.port import Model, Renderer
 from aldente.recipe.recipe import Recipe
+from aldente.recipe.settings import set_parameters
 from aldente.render.cost import StageCalls, calls_of
+from aldente.render.fitting import Size
 from aldente.render.levels import levels_of
 from aldente.studio.workbench import Workbench
+
+SHORT = 3
+"""The steps of a picture by which a program that draws by itself is timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,9 @@ def count_calls(recipe: Recipe, model: Model) -> int:
 
 
 def _calls_of(recipe: Recipe, model: Model) -> tuple[StageCalls, ...]:
+    if model.info.whole:
+        calls = cast("Renderer", model).calls(recipe)
+        return (StageCalls(index=0, stage=recipe.start.kind, calls=calls, size=Size(recipe.width, recipe.height)),)
     try:
         return calls_of(recipe, model)
     except UserError:
@@ -90,9 +99,12 @@ def _calls_of(recipe: Recipe, model: Model) -> tuple[StageCalls, ...]:
 def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int], *, pictures: int | None = None) -> float:
     """The time of one row of ``size`` (width, height in px), measured now: the better of two calls.
 
-    The batch is full, or as large as so few ``pictures`` make it under guidance.
+    The batch is full, or as large as so few ``pictures`` make it under guidance. Of a program that draws by itself it is that
+    of the better of two short pictures, whatever else it does for them included.
     """
     info = model.info
+    if info.whole:
+        return _seconds_whole(bench, cast("Renderer", model), size)
     rows = info.rows if pictures is None else min(info.rows, 2 * pictures)
     width, height = size
     level = levels_of(Recipe().sampling, info)[0]
@@ -104,6 +116,17 @@ def seconds_per_row(bench: Workbench, model: Model, size: tuple[int, int], *, pi
         model.estimate(x, [level] * rows, conditions)
         taken.append(bench.clock() - started)
     return min(taken[1:]) / rows
+
+
+def _seconds_whole(bench: Workbench, renderer: Renderer, size: tuple[int, int]) -> float:
+    settings = {**dict(renderer.info.usual), "width": size[0], "height": size[1], "steps": SHORT}
+    recipe = set_parameters(Recipe(model=renderer.info.name), settings)
+    taken = []
+    for _ in range(2):
+        started = bench.clock()
+        calls = renderer.draw(recipe).calls
+        taken.append((bench.clock() - started) / max(calls, 1))
+    return min(taken)
 
 
 def duration(seconds: float) -> str:

@@ -59,8 +59,8 @@ def resolve(
     if "model" in said:
         said["model"] = model.info.name
     recipe = suited(recipe, model)
-    if model.info.family == "flow" and not names_schedule(settings):
-        # The schedules that go with samplers are those of Stable Diffusion.
+    if (model.info.family == "flow" or model.info.whole) and not names_schedule(settings):
+        # The schedules that go with samplers are those of Stable Diffusion at its denoiser.
         said.pop("schedule", None)
     if preset == AUTO:
         from aldente.studio.advice import automatic  # noqa: PLC0415  # statistics, for this preset only

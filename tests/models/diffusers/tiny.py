@@ -19,11 +19,14 @@ from diffusers import (
     ControlNetModel,
     ControlNetUnionModel,
     DDIMScheduler,
+    DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxControlNetModel,
     FluxPipeline,
     FluxTransformer2DModel,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
     PNDMScheduler,
     SD3ControlNetModel,
     SD3Transformer2DModel,
@@ -295,13 +298,32 @@ def flux(*, dev: bool) -> FluxPipeline:
     )  # fmt: skip
 
 
+def pixart() -> PixArtSigmaPipeline:
+    """PixArt-Sigma, which aldente does not run itself: T5, a transformer that predicts the noise and its spread."""
+    return PixArtSigmaPipeline(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5(32),
+        vae=vae(),
+        transformer=_seeded(
+            81,
+            lambda: PixArtTransformer2DModel(
+                sample_size=8, patch_size=2, in_channels=4, out_channels=8, num_layers=2, attention_head_dim=8,
+                num_attention_heads=4, cross_attention_dim=32, caption_channels=32, norm_type="ada_norm_single",
+                use_additional_conditions=False,
+            ),
+            attention=4.0,
+        ),
+        scheduler=DPMSolverMultistepScheduler(beta_start=0.0001, beta_end=0.02, beta_schedule="linear"),
+    )  # fmt: skip
+
+
 def controlnet(base: Callable[[], Any], seed: int, *, union: bool = False) -> Any:
     """A ControlNet for a network, ``union`` one of several modes; what training begins at nothing is random too."""
 
     def made() -> Any:
         if union:
             told = dict(ControlNetUnionModel.from_unet(base().unet).config)
-            net = ControlNetUnionModel.from_config(told, num_trans_channel=8, num_trans_head=2)
+            net = ControlNetUnionModel.from_config(told, num_trans_channel=8, num_trans_head=2, num_proj_channel=8)
             torch.nn.init.normal_(net.task_embedding, std=0.5)
             _stir(net.spatial_ch_projs)
         else:
@@ -417,6 +439,7 @@ KINDS: Mapping[str, Callable[[], Any]] = {
     "sd3": sd3,
     "flux-dev": lambda: flux(dev=True),
     "flux-schnell": lambda: flux(dev=False),
+    "pixart": pixart,
     "controlnet-sd1": lambda: controlnet(sd1, 51),
     "controlnet-sd1-other": lambda: controlnet(sd1, 52),
     "controlnet-sdxl": lambda: controlnet(sdxl, 53),

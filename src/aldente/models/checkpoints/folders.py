@@ -14,6 +14,12 @@ from aldente.models.checkpoints.inspecting import with_distillation
 
 INDEX = "model_index.json"
 
+ALONE = "drawn by its own pipeline ({}): a picture at a time from plain words; no controls, no pictures to begin with, no LoRAs"
+"""What is said of pipelines that aldente does not run at their denoiser."""
+
+_DENOISERS = ("UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel", "")
+"""The denoisers of the architectures that are known; old configurations do not say."""
+
 _MOST_BYTES = 2**20
 
 _PIPELINES: tuple[tuple[str, Architecture], ...] = (
@@ -59,6 +65,8 @@ def inspect_folder(path: Path) -> CheckpointFacts:
         notes=_notes(path, denoiser),
         **_weighed(path / denoiser),
     )
+    if architecture is None and parts[denoiser]:
+        return replace(facts, notes=(*facts.notes, ALONE.format(pipeline)))
     if architecture is not None:
         facts = _with_scheduler(facts, architecture, scheduler, parts)
     return with_distillation(facts, _names(path))
@@ -96,8 +104,9 @@ def _number(config: dict[str, Any], key: str) -> float | None:
 
 
 def _architecture(pipeline: str, parts: dict[str, dict[str, Any]]) -> Architecture | None:
-    named = next((architecture for begins, architecture in _PIPELINES if pipeline.startswith(begins)), None)
     transformer, unet = parts["transformer"], parts["unet"]
+    runs = all(part.get("_class_name", "") in _DENOISERS for part in (transformer, unet))
+    named = next((architecture for begins, architecture in _PIPELINES if runs and pipeline.startswith(begins)), None)
     if named == "flux-dev":
         return "flux-dev" if transformer.get("guidance_embeds") else "flux-schnell"
     if named == "sd3" and transformer.get("dual_attention_layers"):

@@ -18,7 +18,7 @@ from aldente.models.checkpoints.inspecting import inspect
 
 FILE = "known-files.json"
 
-VERSION = 1
+VERSION = 2
 """Raised when facts are told in another way: what older versions kept is then found out anew."""
 
 _PAIRS, _TEXTS = ("steps",), ("has", "notes")

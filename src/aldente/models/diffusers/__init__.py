@@ -14,6 +14,7 @@ from aldente.models.diffusers.plan import Plan, usual_plan
 if TYPE_CHECKING:
     from aldente.models.checkpoints.ledger import Ledger
     from aldente.models.diffusers.model import Checkpoint
+    from aldente.models.diffusers.whole import WholePipeline
 
 __all__ = ["Plan", "load", "usual_plan"]
 
@@ -27,8 +28,10 @@ def load(
     weights: Callable[[], str] | None = None,
     threads: int | None = None,
     controls: Mapping[str, Path] | None = None,
-) -> Checkpoint:
+) -> Checkpoint | WholePipeline:
     """The checkpoint in a diffusers folder or in one file, called as the folder or file is if not otherwise.
+
+    A pipeline whose denoiser aldente does not run itself is drawn whole, by its own call.
 
     ``facts`` are what is known of it without loading, ``plan`` how it is run (None: as fast as this machine's memory allows,
     on so many ``threads``), ``weights`` gives the fingerprint of its weights, ``controls`` are the control
@@ -42,14 +45,18 @@ def load(
     from aldente.models.diffusers.facts import fingerprint  # noqa: PLC0415  # loaded when it is used
     from aldente.models.diffusers.fitting import fit, usual_drawing  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.model import Checkpoint  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.networks import speaks  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.opening import open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.reference_opening import open_reference  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.whole import WholePipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.embeddings import read_embeddings  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.finding import find_embeddings, find_lora  # noqa: PLC0415  # loaded when it is used
 
     chosen, known = plan or usual_plan(threads), facts or inspect(path)
     called = name or (path.name if path.is_dir() else path.stem)
     pipeline = open_pipeline(path, known, chosen)
+    if not speaks(pipeline):
+        return WholePipeline(pipeline, name=called, weights=weights or partial(fingerprint, path), plan=chosen)
     if plan is None:
         chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen))
     ledger = Ledger()

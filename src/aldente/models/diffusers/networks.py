@@ -56,6 +56,12 @@ def denoiser_of(pipeline: Any) -> Any:
     return denoiser
 
 
+def speaks(pipeline: Any) -> bool:
+    """Whether aldente runs a pipeline's denoiser itself."""
+    denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    return type(denoiser).__name__ in KNOWN
+
+
 def _clip(pipeline: Any, suffix: str, inversions: Inversions, device: str, *, layer: int, normed: bool) -> ClipReader:
     part = f"text_encoder{suffix}"
     tokenizer, encoder = getattr(pipeline, f"tokenizer{suffix}"), getattr(pipeline, part)
