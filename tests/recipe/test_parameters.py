@@ -35,7 +35,7 @@ class Twins(Value):
 
 def test_every_parameter_of_the_recipe_is_in_the_registry_once():
     paths = [p.path for p in parameters()]
-    assert len(set(paths)) == len(paths) == 90
+    assert len(set(paths)) == len(paths) == 91
     assert {
         "seed",
         "sampling.guidance.scale",

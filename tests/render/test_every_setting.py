@@ -39,6 +39,7 @@ OTHER = {
     "tiling": True, "control_image": OTHER_SOURCE, "control_type": "scribble", "control_preprocessor": "invert",
     "control_weight": 0.5, "control_start": 0.5, "control_end": 0.5, "control_fit": "crop", "control_mode": "control",
     "emphasis": "ignore", "distilled_guidance": 5.0, "reuse_threshold": 0.5, "reuse_start": 0.5, "reuse_end": 0.4,
+    "token_merging_ratio": 0.5,
 }  # fmt: skip
 """A value other than the default for every parameter."""
 
@@ -101,7 +102,7 @@ def test_a_setting_is_heard_or_refused_by_name(parameter):
             continue
         assert not alike, around
         heard += 1
-    assert heard or parameter.name in ("clip_skip", "emphasis", "distilled_guidance")
+    assert heard or parameter.name in ("clip_skip", "emphasis", "distilled_guidance", "token_merging_ratio")
 
 
 def _draws_nothing(recipe) -> bool:

@@ -54,6 +54,7 @@ _REST = {
     "Dynamic threshold": "dynamic_threshold",
     "Distilled CFG Scale": "distilled_guidance",
     "Emphasis": "emphasis",
+    "Token merging ratio": "token_merging_ratio",
 }
 _PARAMETERS = {spelling_of(key): name for key, name in (_LEADING | _MODEL | _REST).items()}
 _NO_PARAMETER = frozenset({"modelhash", "version"})

@@ -232,6 +232,16 @@ class Recipe(Value):
         help="How weights in the prompt act: as in A1111 (original; no_norm does not restore the mean), as in ComfyUI, or"
         " not at all; unset is original.",
     )
+    token_merging: float | None = parameter(
+        None,
+        name="token_merging_ratio",
+        aliases=("token_merging", "tome", "tome_ratio"),
+        label="Token merging ratio",
+        ge=0.0,
+        le=0.9,
+        help="The share of the tokens that attend as one with others like them, where the model is a U-Net; faster, less exact;"
+        " 0 or unset is off.",
+    )
     sampling: Sampling = Sampling()
     stages: tuple[Stage, ...] = (Base(),)
     controls: tuple[Control, ...] | None = None

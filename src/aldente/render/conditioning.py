@@ -49,6 +49,7 @@ def _encoded(
         emphasis=recipe.emphasis or "original",
         distilled=recipe.sampling.guidance.distilled,
         loras=loras,
+        merging=recipe.token_merging or 0.0,
     )
     return cast("Worded", model).read(words)
 

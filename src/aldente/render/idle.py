@@ -43,6 +43,11 @@ def _refuse_unread(recipe: Recipe, info: ModelInfo) -> None:
         )
     if recipe.emphasis is not None and not info.worded:
         raise UserError(f"emphasis is set, but model '{info.name}' weighs words in its own way; unset it.")
+    if recipe.token_merging and not info.merges_tokens:
+        raise UserError(
+            f"token_merging_ratio is set, but model '{info.name}' merges no tokens: only the U-Nets of checkpoints do (Stable"
+            " Diffusion 1 and 2, SDXL); unset it."
+        )
     if recipe.sampling.guidance.distilled is not None and info.distilled is None:
         raise UserError(f"distilled_guidance is set, but model '{info.name}' is told none; unset it, and set cfg.")
 

@@ -86,6 +86,7 @@ def describe(
         inpaints=denoiser.config.in_channels == 2 * channels + 1,
         worded=True,
         softens=hasattr(denoiser.config, "cross_attention_dim"),
+        merges_tokens=type(denoiser).__name__ == "UNet2DConditionModel",
         clip_layers=clip_layers,
         distilled=_distilled(denoiser),
         shift=training.shift,

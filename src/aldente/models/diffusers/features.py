@@ -16,13 +16,14 @@ from aldente.models.port import Words
 class Features:
     """What the denoiser needs of a prompt: ``context``, 1 tokens d, and ``pooled``, 1 d.
 
-    ``negative`` and ``distilled`` are as in ``Words``.
+    ``negative``, ``distilled`` and ``merging`` are as in ``Words``.
     """
 
     context: Tensor
     pooled: Tensor | None = None
     negative: bool = False
     distilled: float | None = None
+    merging: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

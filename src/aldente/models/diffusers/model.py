@@ -265,10 +265,10 @@ class Checkpoint:
 
 
 def _alike(rows: Sequence[Features]) -> list[list[int]]:
-    """The rows whose contexts are of one length, which can be answered together."""
-    groups: dict[int, list[int]] = {}
+    """The rows whose contexts are of one length and whose tokens are merged alike, which can be answered together."""
+    groups: dict[tuple[int, float], list[int]] = {}
     for index, row in enumerate(rows):
-        groups.setdefault(row.context.shape[1], []).append(index)
+        groups.setdefault((row.context.shape[1], row.merging), []).append(index)
     return list(groups.values())
 
 

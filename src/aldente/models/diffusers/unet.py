@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aldente.models.diffusers.clip import ClipReader
 from aldente.models.diffusers.features import Features, Residuals
+from aldente.models.diffusers.merging import TokenMerging
 from aldente.models.port import Words
 
 PIXELS = 8
@@ -26,6 +27,7 @@ class UNet:
     def __init__(self, unet: Any, readers: Sequence[ClipReader], *, empty_is_nothing: bool) -> None:
         self._unet, self._readers, self._empty_is_nothing = unet, tuple(readers), empty_is_nothing
         self._sized = unet.config.addition_embed_type == "text_time"
+        self._merging = TokenMerging(unet)
         self._ids = 0
         if self._sized:
             told = unet.add_embedding.linear_1.in_features - readers[-1].encoder.config.projection_dim
@@ -44,22 +46,25 @@ class UNet:
         pooled = found[-1].pooled if self._sized else None
         if self._empty_is_nothing and words.negative and not any(text.strip() for part in words.chunks for text, _ in part):
             context, pooled = torch.zeros_like(context), None if pooled is None else torch.zeros_like(pooled)
-        return Features(context=context, pooled=pooled, negative=words.negative, distilled=words.distilled)
+        return Features(
+            context=context, pooled=pooled, negative=words.negative, distilled=words.distilled, merging=words.merging
+        )
 
     def answer(self, x: Tensor, timesteps: Tensor, rows: Sequence[Features], residuals: Residuals) -> Tensor:
         """What the U-Net answers; see ``Network``."""
-        answer: Tensor = self._unet(
-            x,
-            timesteps,
-            encoder_hidden_states=torch.cat([row.context for row in rows]),
-            added_cond_kwargs=self.sizes(x, rows),
-            timestep_cond=self._guidance(x, rows),
-            cross_attention_kwargs={"ip_hidden_states": residuals.shown} if residuals.shown else None,
-            down_block_additional_residuals=residuals.skips or None,
-            mid_block_additional_residual=residuals.middle,
-            down_intrablock_additional_residuals=list(residuals.inner) or None,
-            return_dict=False,
-        )[0]
+        with self._merging.merged(rows[0].merging, x.shape[2], x.shape[3]):
+            answer: Tensor = self._unet(
+                x,
+                timesteps,
+                encoder_hidden_states=torch.cat([row.context for row in rows]),
+                added_cond_kwargs=self.sizes(x, rows),
+                timestep_cond=self._guidance(x, rows),
+                cross_attention_kwargs={"ip_hidden_states": residuals.shown} if residuals.shown else None,
+                down_block_additional_residuals=residuals.skips or None,
+                mid_block_additional_residual=residuals.middle,
+                down_intrablock_additional_residuals=list(residuals.inner) or None,
+                return_dict=False,
+            )[0]
         return answer
 
     def sizes(self, x: Tensor, rows: Sequence[Features]) -> dict[str, Tensor] | None:
