@@ -55,6 +55,7 @@ class Provenance(Value):
 
     A picture from elsewhere names the ``program`` that made it, the file that it was ``imported_from`` and, where that keeps
     pixels only nearly, its format (``imported_as``): such a picture is not to the last bit what its recipe draws.
+    ``loras`` are those that its prompts name, each with the SHA-256 of its tensors.
     """
 
     aldente: str
@@ -69,6 +70,7 @@ class Provenance(Value):
     python: str
     platform: str
     created: Instant
+    loras: tuple[tuple[str, str], ...] | None = None
     program: str | None = None
     imported_from: str | None = None
     imported_as: str | None = None

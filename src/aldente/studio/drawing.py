@@ -9,7 +9,7 @@ from itertools import groupby
 
 import aldente
 from aldente.models.checkpoints.ledger import Ledger
-from aldente.models.lora.finding import find_lora, told_hashes
+from aldente.models.lora.finding import find_lora, lora_contents, told_hashes
 from aldente.models.port import Image, Model
 from aldente.recipe.infotext import to_infotext
 from aldente.recipe.prompt import parse
@@ -114,6 +114,8 @@ def _draw_with(
 
 def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> Drawn:
     recipe, provenance = rendered.recipe, bench.provenance(model)
+    if rendered.error is None and model.info.takes_loras:
+        provenance = provenance.model_copy(update={"loras": _loras_of(recipe)})
     stages = tuple(StageCost(stage=part.stage, model_calls=part.asked, seconds=part.seconds) for part in rendered.stages)
     cost = Cost(model_calls=rendered.usage.asked, seconds=sum(stage.seconds for stage in stages), stages=stages)
     if rendered.error is not None:
@@ -137,12 +139,25 @@ def _kept(bench: Workbench, model: Model, rendered: Rendered, order: Order) -> D
 
 
 def _outdated(recipe: Recipe, record: Record) -> bool:
-    """Whether a LoRA that the prompt names was written after the picture was drawn: its name may mean another one now."""
+    """Whether a LoRA that the prompt names is another one than the picture was drawn with, by what is in its file.
+
+    Records of earlier versions do not say: theirs is another one where its file was written after the picture was drawn.
+    """
     loras = [lora for text in (recipe.prompt, recipe.negative) for lora in parse(text).loras]
     if not loras:
         return False
+    if record.provenance.loras is not None:
+        return record.provenance.loras != _loras_of(recipe)
     ledger, drawn = Ledger(), datetime.fromisoformat(record.provenance.created).timestamp()
     return any(find_lora(lora.name, ledger).stat().st_mtime > drawn for lora in loras)
+
+
+def _loras_of(recipe: Recipe) -> tuple[tuple[str, str], ...] | None:
+    """The LoRAs of a recipe as they are now; None where it names none."""
+    ledger = Ledger()
+    found = lora_contents((recipe.prompt, recipe.negative), ledger)
+    ledger.save()
+    return found or None
 
 
 def _additions(recipe: Recipe, model: Model) -> dict[str, str | int | float | bool]:

@@ -35,6 +35,16 @@ def lora_hash(path: Path, ledger: Ledger) -> str:
     return (read_header(path).metadata.get("sshs_model_hash") or ledger.tensor_sha256(path))[:SHORT]
 
 
+def lora_contents(prompts: Iterable[str], ledger: Ledger, roots: Iterable[Path] | None = None) -> tuple[tuple[str, str], ...]:
+    """The LoRAs that ``prompts`` name, in order, each with the SHA-256 of its tensors as its file is now.
+
+    Raises UserError for one that is not there.
+    """
+    looked = None if roots is None else list(roots)
+    names = sorted({lora.name for text in prompts for lora in parse(text).loras})
+    return tuple((name, ledger.tensor_sha256(find_lora(name, ledger, looked))) for name in names)
+
+
 def embedding_hash(path: Path, ledger: Ledger) -> str:
     """The twelve digits by which A1111 calls a textual inversion: those of its file."""
     return ledger.sha256(path)[:SHORT]
