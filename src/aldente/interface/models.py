@@ -13,6 +13,7 @@ from aldente.engine.errors import UserError, unknown
 from aldente.engine.spelling import several
 from aldente.interface.console import emit, say, table
 from aldente.models.checkpoints.catalogue import Found, add, find, named, remove
+from aldente.models.checkpoints.compositions import Composition, compose, composition, compositions, dissolve
 from aldente.models.checkpoints.facts import CheckpointFacts, Kind
 from aldente.models.checkpoints.hashes import auto_v2
 from aldente.models.checkpoints.inspecting import SAFETENSORS
@@ -30,6 +31,16 @@ def command(
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="For show: read a .ckpt or .pt too, with a loader that runs nothing of it.")
     ] = False,
+    vae: Annotated[
+        str | None, typer.Option("--vae", help="For add: the autoencoder to draw a checkpoint with; a name or a file.")
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like", help="For add: a diffusers folder for what a file leaves out, its configurations, its tokenizers."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="For add with --vae or --like: what it is called.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """List the models, tell all about one, and say where yours are: list, show, add, remove."""
@@ -42,8 +53,10 @@ def command(
         _list(ledger, kind, hashes=hashes, as_json=as_json)
     elif verb == "show":
         _show(ledger, _named(verb, what), allow_pickle=allow_pickle, as_json=as_json)
+    elif verb == "add" and (vae is not None or like is not None):
+        _compose(ledger, _named(verb, what), vae, like, name, as_json=as_json)
     else:
-        _remember(verb, Path(_named(verb, what)), as_json=as_json)
+        _remember(verb, _named(verb, what), as_json=as_json)
     ledger.save()
 
 
@@ -53,7 +66,23 @@ def _named(verb: str, what: str | None) -> str:
     return what
 
 
-def _remember(verb: str, path: Path, *, as_json: bool) -> None:
+def _compose(ledger: Ledger, what: str, vae: str | None, like: Path | None, name: str | None, *, as_json: bool) -> None:
+    """Remember a checkpoint with parts from elsewhere."""
+    path = named(what, ledger).path.absolute()
+    other = None if vae is None else named(vae, ledger).path.absolute()
+    folder = None if like is None else like.expanduser().absolute()
+    called = name or f"{path.stem}-{(other or folder or path).stem}"
+    compose(Composition(name=called, path=path, vae=other, like=folder))
+    told = f"'{called}' is '{path.name}'" + "".join(f" with {part}" for part in (other, folder) if part is not None)
+    emit({"added": called}) if as_json else say(f"{told}; draw with --model {called}.")
+
+
+def _remember(verb: str, what: str, *, as_json: bool) -> None:
+    path = Path(what)
+    if verb == "remove" and composition(what) is not None:
+        dissolve(what)
+        emit({"removed": what}) if as_json else say(f"'{what}' is forgotten; its files stay.")
+        return
     if verb == "remove":
         remove(path)
         emit({"removed": str(path)}) if as_json else say(f"'{path}' is forgotten; its files stay.")
@@ -71,8 +100,9 @@ def _list(ledger: Ledger, kind: str | None, *, hashes: bool, as_json: bool) -> N
     known = {
         one.path: ledger.sha256(one.path) if hashes else ledger.known_sha256(one.path) for one in found if one.path.is_file()
     }
+    mixed = compositions() if kind in (None, "checkpoint") else []
     if as_json:
-        emit([*own, *(_facts(one, known.get(one.path)) for one in found)])
+        emit([*own, *(_facts(one, known.get(one.path)) for one in found), *map(_parts, mixed)])
         return
     if own:
         table(("name", "model", "sizes", "sigma", "fingerprint"), [_row_of_own(info) for info in own])
@@ -80,8 +110,16 @@ def _list(ledger: Ledger, kind: str | None, *, hashes: bool, as_json: bool) -> N
         say("")
         columns = ("name", "kind", "network", "size", "draws by", "hash", "of")
         table(columns, [_row(one, known.get(one.path)) for one in found])
-    else:
+    if mixed:
+        say("")
+        table(("name", "of", "VAE", "like"), [tuple(_parts(one).values()) for one in mixed])
+    if not found and not mixed:
         say("No other models were found. 'aldente models add FOLDER' tells where yours are.")
+
+
+def _parts(one: Composition) -> dict[str, str]:
+    """A composition and what it is put together of."""
+    return {"name": one.name, "path": str(one.path), "vae": str(one.vae or ""), "like": str(one.like or "")}
 
 
 def _own(info: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from aldente.engine.errors import UserError, unknown
 from aldente.models import diffusers, pastina
 from aldente.models.checkpoints.catalogue import Found, add, find, named
+from aldente.models.checkpoints.compositions import Composition, composition, compositions
 from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.checkpoints.ledger import Ledger
 from aldente.models.port import Model
@@ -79,13 +80,16 @@ def _relay(first: ModelEntry, second: ModelEntry, switch: float) -> ModelEntry:
 
 def _checkpoint(name: str) -> ModelEntry:
     """The user's checkpoint of that name or path, where one is found."""
-    ledger = Ledger()
+    ledger, mixed = Ledger(), composition(name)
+    if mixed is not None:
+        return ModelEntry(name=mixed.name, title=mixed.name, aliases=(), load=partial(_composed, mixed))
     try:
         found = named(name, ledger)
     except UserError as error:
         if not str(error).startswith("model "):
             raise
         known = [one.name for one in find(ledger) if one.facts is not None and one.facts.kind in DRAWING]
+        known += [one.name for one in compositions()]
         raise unknown("model", name, (*(entry.name for entry in models()), *known)) from None
     ledger.save()
     if found.facts is None:
@@ -108,6 +112,16 @@ def _like(facts: CheckpointFacts | None) -> str | None:
     """What stands for an architecture and those like it."""
     architecture = None if facts is None else facts.architecture
     return None if architecture is None else _LIKE.get(architecture, architecture)
+
+
+def _composed(mixed: Composition, threads: int | None) -> Model:
+    """A checkpoint with parts from elsewhere."""
+    ledger = Ledger()
+    facts = ledger.facts(mixed.path)
+    ledger.save()
+    return diffusers.load(
+        mixed.path, name=mixed.name, facts=facts, threads=threads, controls=_controls(facts), vae=mixed.vae, like=mixed.like
+    )
 
 
 def _loaded(found: Found, threads: int | None) -> Model:

@@ -13,6 +13,7 @@ import numpy as np
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.catalogue import named
+from aldente.models.checkpoints.compositions import composition
 from aldente.models.checkpoints.ledger import Ledger
 from aldente.models.checkpoints.tensors import read_tensors, write_tensors
 from aldente.models.lora.training.buckets import bucket_of, fitted
@@ -172,12 +173,14 @@ def open_subject(wanted: Wanted) -> Subject:
     from aldente.models.lora.training.checkpoint import CheckpointSubject  # noqa: PLC0415  # torch is heavy
 
     ledger = Ledger()
-    found = named(wanted.model, ledger)
+    mixed = composition(wanted.model)
+    found = named(wanted.model if mixed is None else str(mixed.path), ledger)
     ledger.save()
     if found.facts is None:
         raise UserError(f"model '{wanted.model}' cannot be opened: {found.fault}.")
     plan = usual_plan(None)
-    pipeline = open_pipeline(found.path, found.facts, plan)
+    vae, like = (None, None) if mixed is None else (mixed.vae, mixed.like)
+    pipeline = open_pipeline(found.path, found.facts, plan, vae=vae, like=like)
     told = fingerprint(found.path)
     return CheckpointSubject(pipeline, found.facts, name=found.name, fingerprint=told, side=wanted.side, device=plan.device)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,6 +29,8 @@ def load(
     weights: Callable[[], str] | None = None,
     threads: int | None = None,
     controls: Mapping[str, Path] | None = None,
+    vae: Path | None = None,
+    like: Path | None = None,
 ) -> Checkpoint | WholePipeline:
     """The checkpoint in a diffusers folder or in one file, called as the folder or file is if not otherwise.
 
@@ -35,8 +38,9 @@ def load(
 
     ``facts`` are what is known of it without loading, ``plan`` how it is run (None: as fast as this machine's memory allows,
     on so many ``threads``), ``weights`` gives the fingerprint of its weights, ``controls`` are the control
-    networks and adapters that steer it, IP-Adapters too, by name. Raises UserError where it cannot be opened or
-    does not fit into memory, or where the packages that it needs are not installed.
+    networks and adapters that steer it, IP-Adapters too, by name. ``vae`` is the
+    file of another autoencoder, ``like`` a diffusers folder for what a file leaves out. Raises UserError where it
+    cannot be opened or does not fit into memory, or where the packages that it needs are not installed.
     """
     _require()
     from aldente.models.checkpoints.inspecting import inspect  # noqa: PLC0415  # loaded when it is used
@@ -54,19 +58,22 @@ def load(
 
     chosen, known = plan or usual_plan(threads), facts or inspect(path)
     called = name or (path.name if path.is_dir() else path.stem)
-    pipeline = open_pipeline(path, known, chosen)
+    pipeline = open_pipeline(path, known, chosen, vae=vae, like=like)
     if not speaks(pipeline):
         return WholePipeline(pipeline, name=called, weights=weights or partial(fingerprint, path), plan=chosen)
+    ledger = Ledger()
+    own = weights or (partial(fingerprint, path) if path.is_dir() else partial(_file_hash, ledger, path))
+    others = [part for part in (vae, like) if part is not None]
     if plan is None:
         chosen = fit(pipeline, chosen, usual_drawing(pipeline, known, chosen))
-    ledger = Ledger()
     steering = controls or {}
     pictures = {one: place for one, place in steering.items() if place.is_file() and inspect(place).kind == "ip-adapter"}
     nets = {one: place for one, place in steering.items() if one not in pictures}
     return Checkpoint(
         pipeline,
         name=called,
-        weights=weights or (partial(fingerprint, path) if path.is_dir() else partial(_file_hash, ledger, path)),
+        weights=partial(_of_all, own, others, fingerprint) if others else own,
+        file_hash=None if path.is_dir() else own,
         facts=known,
         plan=chosen,
         inversions=read_embeddings(find_embeddings(ledger)),
@@ -85,6 +92,11 @@ def _by_mode(
         once = lru_cache(maxsize=1)(partial(opened, place))
         found |= {f"{called}:{mode}": once for mode in modes_of(place)} or {called: once}
     return found
+
+
+def _of_all(own: Callable[[], str], others: Iterable[Path], fingerprint: Callable[[Path], str]) -> str:
+    """The fingerprint of weights that come from several places."""
+    return hashlib.sha256(" ".join((own(), *map(fingerprint, others))).encode()).hexdigest()
 
 
 def _file_hash(ledger: Ledger, path: Path) -> str:

@@ -61,6 +61,7 @@ class Checkpoint:
     A row's answer depends on its company in the batch by rounding only. ``weights`` gives the fingerprint of the weights,
     which takes a while to count; ``facts`` are what is known of the file. ``find_lora`` gives the file of a LoRA by its name,
     ``controls`` open control networks and adapters by theirs, ``references`` IP-Adapters.
+    ``file_hash`` gives the SHA-256 of the one file that it came in.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class Checkpoint:
         find_lora: Callable[[str], Path] | None = None,
         controls: Mapping[str, Callable[[], Any]] | None = None,
         references: Mapping[str, Callable[[], Any]] | None = None,
+        file_hash: Callable[[], str] | None = None,
     ) -> None:
+        self._file_hash = file_hash
         self._pipeline, self._name, self._weights, self._facts, self._plan = pipeline, name, weights, facts, plan
         denoiser = denoiser_of(pipeline)
         self._training = training_of(pipeline.scheduler.config, zero_snr=facts.zero_snr)
@@ -113,7 +116,7 @@ class Checkpoint:
             controls=(*self._kinds, *self._pictures),
             references=self._pictures,
         )
-        whole = "" if self._facts.layout == "diffusers" and self._facts.kind == "checkpoint" else self._weights()
+        whole = "" if self._file_hash is None else self._file_hash()
         return replace(told, file_hash=whole, takes_loras=self._find_lora is not None)
 
     @cached_property

@@ -14,18 +14,25 @@ import transformers
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
 from aldente.models.diffusers.plan import Plan
-from aldente.models.single_file.opening import open_single_file
+from aldente.models.single_file.opening import open_single_file, open_vae
 
 WEIGHTS = "diffusion_pytorch_model"
 """What diffusers calls the files of a network's weights."""
 
 
-def open_pipeline(path: Path, facts: CheckpointFacts, plan: Plan) -> Any:
-    """The pipeline of a diffusers folder or of one file; raises UserError where it cannot be opened."""
+def open_pipeline(path: Path, facts: CheckpointFacts, plan: Plan, *, vae: Path | None = None, like: Path | None = None) -> Any:
+    """The pipeline of a diffusers folder or of one file; raises UserError where it cannot be opened.
+
+    ``vae`` is the file of another autoencoder, ``like`` a diffusers folder for what a file leaves out, its configurations and
+    its tokenizers.
+    """
     if path.is_dir():
-        return open_folder(path, plan)
+        pipeline = open_folder(path, plan)
+        if vae is not None:
+            pipeline.register_modules(vae=open_vae(vae, dict(pipeline.vae.config), dtype=plan.dtype))
+        return pipeline
     with quiet():
-        return open_single_file(path, facts, dtype=plan.dtype)
+        return open_single_file(path, facts, dtype=plan.dtype, vae=vae, like=like)
 
 
 def open_folder(folder: Path, plan: Plan) -> Any:
