@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
-from aldente.models.diffusers.plan import Plan, usual_plan
+from aldente.models.diffusers.plan import Plan, usual_plan, wanted_quantize
 
 if TYPE_CHECKING:
     from aldente.models.checkpoints.ledger import Ledger
@@ -51,15 +52,18 @@ def load(
     from aldente.models.diffusers.model import Checkpoint  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.networks import speaks  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.opening import open_pipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
+    from aldente.models.diffusers.quantizing import check_quantizing, refuse_quantizing  # noqa: PLC0415  # torch is heavy
     from aldente.models.diffusers.reference_opening import open_reference  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.diffusers.whole import WholePipeline  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.embeddings import read_embeddings  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.finding import find_embeddings, find_lora  # noqa: PLC0415  # loaded when it is used
 
-    chosen, known = plan or usual_plan(threads), facts or inspect(path)
+    chosen, known = plan or replace(usual_plan(threads), quantize=wanted_quantize()), facts or inspect(path)
+    check_quantizing(chosen)
     called = name or (path.name if path.is_dir() else path.stem)
     pipeline = open_pipeline(path, known, chosen, vae=vae, like=like)
     if not speaks(pipeline):
+        refuse_quantizing(chosen, called)
         return WholePipeline(pipeline, name=called, weights=weights or partial(fingerprint, path), plan=chosen)
     ledger = Ledger()
     own = weights or (partial(fingerprint, path) if path.is_dir() else partial(_file_hash, ledger, path))

@@ -111,7 +111,9 @@ def free_memory(device: str) -> int | None:
 
 def _kind(plan: Plan, network: str) -> str:
     device = torch.cuda.get_device_name(plan.device) if plan.device.startswith("cuda") else plan.device
-    return " ".join((device, plan.dtype, "compiled" if plan.compile else "plain", network))
+    return " ".join(
+        (device, plan.dtype, "compiled" if plan.compile else "plain", *([plan.quantize] if plan.quantize else []), network)
+    )
 
 
 def _failure(plan: Plan, network: str, shape: Shape) -> str:

@@ -66,7 +66,8 @@ def ways(usual: Plan, rows: int) -> Iterator[Plan]:
         return
     yield replace(tiled, rows=count, offload="parts")
     yield replace(tiled, rows=1, offload="parts")
-    yield replace(tiled, rows=1, offload="layers")
+    if usual.quantize is None:
+        yield replace(tiled, rows=1, offload="layers")
 
 
 def predicted(pipeline: Any, plan: Plan, drawing: Drawing, experience: Experience) -> int:

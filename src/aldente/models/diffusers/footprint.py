@@ -14,6 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from aldente.models.diffusers.quantizing import stored
+
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
@@ -81,8 +83,8 @@ def _key(tensor: Tensor) -> int:
 
 
 def _held(network: nn.Module) -> Iterator[Tensor]:
-    yield from network.parameters()
-    yield from network.buffers()
+    for tensor in (*network.parameters(), *network.buffers()):
+        yield from stored(tensor)
 
 
 def _tensors(made: object) -> Iterator[Tensor]:

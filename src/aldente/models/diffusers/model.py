@@ -103,7 +103,7 @@ class Checkpoint:
         plan = self._plan
         told = describe(
             name=self._name,
-            weights=_in_format(self._weights(), plan.dtype),
+            weights=_in_format(self._weights(), plan),
             pipeline=self._pipeline,
             denoiser=self._denoiser,
             training=self._training,
@@ -117,7 +117,7 @@ class Checkpoint:
             references=self._pictures,
         )
         whole = "" if self._file_hash is None else self._file_hash()
-        return replace(told, file_hash=whole, takes_loras=self._find_lora is not None)
+        return replace(told, file_hash=whole, takes_loras=self._find_lora is not None and plan.quantize is None)
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -275,6 +275,7 @@ def _alike(rows: Sequence[Features]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _in_format(weights: str, dtype: str) -> str:
+def _in_format(weights: str, plan: Plan) -> str:
     """The fingerprint of weights rounded to a number format: rounded to fewer digits they are another model's."""
-    return weights if dtype == "float32" else hashlib.sha256(f"{weights} {dtype}".encode()).hexdigest()
+    formats = [form for form in (plan.dtype, plan.quantize) if form not in ("float32", None)]
+    return hashlib.sha256(" ".join([weights, *map(str, formats)]).encode()).hexdigest() if formats else weights

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from aldente.models.diffusers.footprint import Footprint, built_in, footprint
-from aldente.models.diffusers.plan import Plan
+from aldente.models.diffusers.plan import Plan, Quantize
+from aldente.models.diffusers.quantizing import quantize
 
 CLIP_TOKENS, SHORT_TOKENS, LONG_TOKENS = 77, 256, 512
 
@@ -64,17 +65,22 @@ def needs(pipeline: Any, plan: Plan, drawing: Drawing) -> Needs:
         tiled = name == "vae" and plan.vae_tiling
         dtype = str(network.dtype).removeprefix("torch.") if name == "vae" and plan.vae_dtype is None else plan.dtype
         kind: Any = type(network)
-        found[name] = _traced(kind, _config(network), dtype, drawing, pooled, tiled)
+        fewer = plan.quantize if name in DENOISERS else None
+        found[name] = _traced(kind, _config(network), dtype, drawing, pooled, tiled, fewer)
         layers[name] = _largest_layer(network)
     denoiser = next(type(networks[name]).__name__ for name in DENOISERS if name in networks)
     return Needs(parts=found, layers=layers, denoiser=denoiser)
 
 
 @lru_cache(maxsize=256)
-def _traced(kind: Any, config: str, dtype: str, drawing: Drawing, pooled: int, tiled: bool) -> Footprint:
+def _traced(
+    kind: Any, config: str, dtype: str, drawing: Drawing, pooled: int, tiled: bool, fewer: Quantize | None
+) -> Footprint:
     def build() -> nn.Module:
         told = json.loads(config)
         network: nn.Module = kind.from_config(told) if hasattr(kind, "from_config") else kind(kind.config_class(**told))
+        if fewer is not None:
+            quantize(network, fewer)
         return network.eval()
 
     with built_in(getattr(torch, dtype)):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from aldente.models.diffusers.plan import Plan
+from aldente.models.diffusers.quantizing import quantize
 
 
 def placed(pipeline: Any, denoiser: Any, plan: Plan) -> None:
@@ -27,6 +28,8 @@ def placed(pipeline: Any, denoiser: Any, plan: Plan) -> None:
     if plan.channels_last:
         denoiser.to(memory_format=torch.channels_last)
         vae.to(memory_format=torch.channels_last)
+    if plan.quantize is not None:
+        quantize(denoiser, plan.quantize)
     _moved(pipeline, plan)
     if plan.compile:
         denoiser.compile_repeated_blocks()

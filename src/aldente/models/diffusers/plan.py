@@ -1,14 +1,23 @@
-"""How a checkpoint is run: where, in which numbers, and what is given up for memory. A plan changes no fact of the model."""
+"""How a checkpoint is run: where, in which numbers, and what is given up for memory. Only its numbers change the model."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from aldente.engine.errors import unknown
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 Offload = Literal["none", "parts", "layers"]
 """What waits in main memory: nothing; the networks that are not at work; every layer that is not at work (slow, smallest)."""
+
+Quantize = Literal["int8"]
+"""In which numbers the weights of the denoiser's linear layers are kept instead of ``dtype``."""
+
+VARIABLE = "ALDENTE_QUANTIZE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +27,8 @@ class Plan:
     ``vae_dtype`` None is ``dtype``, except where the autoencoder overflows in half precision and says so. ``attention`` is
     one of diffusers' attention backends, None its own choice (PyTorch's scaled-dot-product attention). ``compile`` compiles
     the repeated blocks of the denoiser when they first run. ``rows`` bounds the rows of one call of the denoiser, None leaves
-    it to the model. ``threads`` bounds the processor threads, None leaves them as they are.
+    it to the model. ``threads`` bounds the processor threads, None leaves them as they are. ``quantize`` gives up digits of
+    the denoiser by torchao: then it is another model, which takes no LoRAs.
     """
 
     device: str = "cpu"
@@ -32,6 +42,19 @@ class Plan:
     vae_slicing: bool = False
     rows: int | None = None
     threads: int | None = None
+    quantize: Quantize | None = None
+
+
+def wanted_quantize(environment: Mapping[str, str] = os.environ) -> Quantize | None:
+    """What the variable ALDENTE_QUANTIZE asks for; raises UserError for what there is not."""
+    name = environment.get(VARIABLE, "").strip().lower()
+    if not name:
+        return None
+    known: tuple[Quantize, ...] = get_args(Quantize)
+    found = next((one for one in known if one == name), None)
+    if found is None:
+        raise unknown(VARIABLE, name, known)
+    return found
 
 
 def usual_plan(threads: int | None = None) -> Plan:
