@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -40,12 +41,42 @@ class Residuals:
     shown: tuple[Shown, ...] = ()
 
 
+MOST_LONGER = 4
+"""How many times longer than the longest context what rows share may become, so that they can be asked about together."""
+
+
+def alike(rows: Sequence[Features], *, hears_again: bool) -> list[list[int]]:
+    """The rows that can be answered together: whose tokens merge alike, whose contexts are or can be of one length."""
+    groups: dict[tuple[float, int], list[int]] = {}
+    for merging in dict.fromkeys(row.merging for row in rows):
+        own = {index: row.context.shape[1] for index, row in enumerate(rows) if row.merging == merging}
+        one = hears_again and math.lcm(*own.values()) <= MOST_LONGER * max(own.values())
+        for index, length in own.items():
+            groups.setdefault((merging, 0 if one else length), []).append(index)
+    return list(groups.values())
+
+
+def evened(rows: Sequence[Features]) -> list[Features]:
+    """The rows with contexts of one length: shorter ones are said again, as a whole, which changes no weighted mean of them."""
+    lengths = [row.context.shape[1] for row in rows]
+    whole = math.lcm(*lengths)
+    return [
+        row if length == whole else replace(row, context=row.context.repeat(1, whole // length, 1))
+        for row, length in zip(rows, lengths, strict=True)
+    ]
+
+
 class Network(Protocol):
     """A denoiser with its text encoders."""
 
     @property
     def clip_layers(self) -> int:
         """How many layers of the text encoder may be read, from the end."""
+        ...
+
+    @property
+    def hears_again(self) -> bool:
+        """Whether a context that is said twice over is the same context: attention to nothing else hears no difference."""
         ...
 
     def read(self, words: Words) -> Features:

@@ -23,7 +23,7 @@ from aldente.models.diffusers.autoencoder import Autoencoder
 from aldente.models.diffusers.control import Controls
 from aldente.models.diffusers.experience import Experience, Peak, watched
 from aldente.models.diffusers.facts import describe
-from aldente.models.diffusers.features import Features
+from aldente.models.diffusers.features import Features, alike, evened
 from aldente.models.diffusers.fitting import ROWS
 from aldente.models.diffusers.halving import Halving
 from aldente.models.diffusers.hints import Hint, Hints, control_hint, inpainting_hint, together
@@ -232,7 +232,7 @@ class Checkpoint:
         now = self._merged.used if "_merged" in self.__dict__ else ()
         for loras in sorted(dict.fromkeys(asked), key=lambda one: one != now):
             own = [index for index, wanted in enumerate(asked) if wanted == loras]
-            for chosen in _alike([rows[index] for index in own]):
+            for chosen in alike([rows[index] for index in own], hears_again=self._network.hears_again):
                 yield loras, [own[index] for index in chosen]
 
     def _coefficients(self, levels: Sequence[Level]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -253,6 +253,7 @@ class Checkpoint:
 
     def _asked(self, seen: Tensor, times: Tensor, rows: Sequence[Features], hints: Sequence[Hints]) -> Tensor:
         """What the denoiser answers to rows with all that steers them."""
+        rows = evened(rows)
         residuals = self._controls.residuals(seen, times, rows, hints)
         residuals = replace(residuals, shown=self._references.shown(rows, hints))
         shown = self._holes.beside(seen, hints) if self.info.inpaints else seen
@@ -265,14 +266,6 @@ class Checkpoint:
         predicted = found.drawing.activations
         if peak.bytes is not None and predicted > TELLING and self._plan.offload == "none":
             self._experience.record(self._plan, found.denoiser, predicted=predicted, measured=peak.bytes)
-
-
-def _alike(rows: Sequence[Features]) -> list[list[int]]:
-    """The rows whose contexts are of one length and whose tokens are merged alike, which can be answered together."""
-    groups: dict[tuple[int, float], list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault((row.context.shape[1], row.merging), []).append(index)
-    return list(groups.values())
 
 
 def _in_format(weights: str, plan: Plan) -> str:

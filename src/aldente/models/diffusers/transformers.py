@@ -30,6 +30,11 @@ class SD3:
         """How many layers of the text encoder may be read, from the end."""
         return min(reader.layers for reader in self._readers)
 
+    @property
+    def hears_again(self) -> bool:
+        """No: text and picture attend to both together."""
+        return False
+
     def read(self, words: Words) -> Features:
         """The states of the CLIPs, filled up to T5's width, then T5's."""
         least = max(len(reader.chunks(words)) for reader in self._readers)
@@ -72,6 +77,11 @@ class Flux:
     def clip_layers(self) -> int:
         """One: of CLIP only the pooled state is used, which is that of the last layer."""
         return 1
+
+    @property
+    def hears_again(self) -> bool:
+        """No: text and picture attend to both together."""
+        return False
 
     def read(self, words: Words) -> Features:
         """T5's states and CLIP's pooled one."""

@@ -38,6 +38,11 @@ class UNet:
         """How many layers of the text encoder may be read, from the end."""
         return min(reader.layers for reader in self._readers)
 
+    @property
+    def hears_again(self) -> bool:
+        """Yes: text has an attention of its own."""
+        return True
+
     def read(self, words: Words) -> Features:
         """The states of the text encoders side by side, and the pooled ones of the last."""
         least = max(len(reader.chunks(words)) for reader in self._readers)
