@@ -106,6 +106,15 @@ def test_outermost_braces_are_found():
     assert groups_of(r"a {b|{c|d}} ${v={x}} \{e\} {f} {f} {g") == ("{b|{c|d}}", "{f}")
 
 
+@pytest.mark.parametrize("text", ["{@red|green|blue}", "__@rgb__", "{@1$$__rgb__}"])
+def test_options_that_take_turns_are_drawn_one_after_the_other(text):
+    def rgb(name):
+        return [(colour, 1.0) for colour in ("red", "green", "blue")]
+
+    template = template_of(text, rgb, {})
+    assert [drawn(template, number, seed=5) for number in range(4)] == ["red", "green", "blue", "red"]
+
+
 def test_the_seed_decides():
     template = template_of("{a|b|c} {d|e|f} __colours__", lists)
     once = [drawn(template, n, seed=7) for n in range(30)]

@@ -38,7 +38,7 @@ _LITERAL = str.maketrans({mark: sign for sign, mark in _PRIVATE.items()})
 _ESCAPED = re.compile(r"\\([{}$%_|])")
 _HARMLESS = re.compile(r"\$(?![{$])(?<!\$\$)|%(?!\{)|#|/(?=[/*])")
 _MARKS = ("{", "__", "${", "%{")
-_TURNS: dict[str, Turn] = {"random": "~", "cyclical": "@", "combinatorial": "!"}
+_TURNS: dict[str, Turn] = {"random": "~", "cycle": "@", "combinatorial": "!"}
 
 
 def no_wildcards(name: str) -> Sequence[tuple[str, float]]:

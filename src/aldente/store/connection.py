@@ -20,6 +20,12 @@ BUSY_SECONDS = 30.0
 CACHE_KIB = 64 * 1024
 """How much of an SQLite file a connection may keep in memory."""
 
+MAPPED_BYTES = 2**31 - 2**16
+"""How much of an SQLite file is read where the system keeps it, without copies; SQLite maps no more."""
+
+LOGGED_PAGES = 16 * 1024
+"""Pages (64 MB) that gather in the log before they are written to their places in the file, most of them several times."""
+
 
 class Database:
     """A database with transactions for reading and for writing."""
@@ -103,6 +109,9 @@ def _set_up(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     # The default of 2 MB is less than a batch of pictures changes.
     connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
+    # With the default of 1,000 pages every batch of pictures would wait until the whole of it is written twice.
+    connection.execute(f"PRAGMA wal_autocheckpoint={LOGGED_PAGES}")
+    connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
     _write_ahead(connection)
 
 

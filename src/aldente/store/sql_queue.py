@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,9 @@ from aldente.store.record import now
 from aldente.store.schema import bring_up_to_date
 
 _OVER: tuple[JobState, ...] = ("finished", "failed", "cancelled")
+
+_TURNED: Mapping[JobState, str] = {"paused": "paused", "waiting": "resumed", "cancelled": "cancelled"}
+"""What turning a job into a state is called."""
 
 
 class SqlQueue:
@@ -129,7 +132,7 @@ class SqlQueue:
         with self._database.writing() as connection:
             job = _found(connection, prefix)
             if job.state not in allowed:
-                raise UserError(f"job {job.id[:8]} ({job.name}) is {job.state}; it cannot be {state} any more.")
+                raise UserError(f"job {job.id[:8]} ({job.name}) is {job.state}; it cannot be {_TURNED[state]} any more.")
             ended = now() if state in _OVER else None
             # A worker keeps its name on the row until it has stopped, so that no other begins meanwhile.
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(state=state, finished=ended))
