@@ -55,11 +55,6 @@ def run_study(
     ``seconds_per_call`` is what a model evaluation takes on this machine, ``category`` what the prompts are pictures of.
     Raises UserError when the study cannot be carried out.
     """
-    if study.base.sampling.reuse_threshold:
-        raise UserError(
-            "reuse_threshold is set, but a study counts the calls that steps take, which step caching leaves to the picture;"
-            " unset it, or let a search weigh it: aldente search --space 'reuse_threshold=0,0.03,0.1'."
-        )
     model = bench.model(study.base.model)
     entry = StudyEntry(
         id=study.digest()[:ID_DIGITS], kind="tune", spec=study.model_dump(mode="json", exclude_none=True), created=bench.now()

@@ -119,6 +119,11 @@ def fitted(study: Study) -> tuple[Study, list[str]]:
     two, prompts beyond three. Raises UserError when even that is too dear. A guaranteed study is never cut: its budget says
     when to stop. Raises UserError when it could not possibly decide anything.
     """
+    if study.base.sampling.reuse_threshold:
+        raise UserError(
+            "reuse_threshold is set, but a study counts the calls that steps take, which step caching leaves to the picture;"
+            " unset it, or let a search weigh it: aldente search --space 'reuse_threshold=0,0.03,0.1'."
+        )
     said: list[str] = []
     if study.guarantee is not None:
         _check(study, study.guarantee)
