@@ -12,6 +12,7 @@ LONG = (
     "runtimes",
     "int8",
     "learned",
+    "reuse",
     "claims",
     "folklore",
     "tiles",
