@@ -96,13 +96,12 @@ def teach(name: str) -> dict[str, Any]:
         "started_from": found.started_from,
         "sigmas": found.sigmas,
         "karras_ladder": ladder,
-        "worth_karras_steps": worth(found.loss, ladder),
         "calls": found.calls,
     }
 
 
 def worth(loss: float, ladder: list[tuple[int, float]]) -> float | None:
-    """The steps of DPM++ 2M Karras of the same loss, between rungs by the power law; None beyond the ladder."""
+    """The steps of DPM++ 2M Karras of the same loss, between rungs by the power law; None below all of the ladder."""
     for (few, far), (more, near) in pairwise(ladder):
         if near <= loss <= far:
             share = math.log(far / loss) / math.log(far / near)
@@ -155,12 +154,17 @@ def _row(label: str, error: np.ndarray, calls: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _model(lesson: str) -> str:
+    return lesson.split(":", maxsplit=1)[0]
+
+
 def run() -> None:
     """Print and save the figures."""
-    figures: dict[str, Any] = {"lessons": {}}
+    figures: dict[str, Any] = {"lessons": {name: teach(name) for name in LESSONS}}
     print(f"{'lesson':22} {'karras':>8} {'best known':>22} {'path':>8} {'learned':>8}  accepted  worth Karras steps")
-    for name in LESSONS:
-        facts = figures["lessons"][name] = teach(name)
+    for name, facts in figures["lessons"].items():
+        others = [one["karras_ladder"] for other, one in figures["lessons"].items() if _model(other) == _model(name)]
+        facts["worth_karras_steps"] = worth(facts["learned"], sorted({(n, loss) for ladder in others for n, loss in ladder}))
         path = "-" if facts["path"] is None else f"{facts['path']:.4f}"
         worth_steps = "> twice" if facts["worth_karras_steps"] is None else f"{facts['worth_karras_steps']:.1f}"
         best = f"{facts['best_known_name']} {facts['best_known']:.4f}"
