@@ -104,6 +104,7 @@ def _provenance(found: Foreign, path: Path, embedded: Embedded, format: Format) 
         imported_from=str(path.absolute()),
         imported_as=format if ours and format != "png" else None,
         threads=None,
+        loras=None,
         **dict.fromkeys(silent, UNKNOWN),
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from aldente.engine.errors import unknown
 from aldente.engine.spelling import indexed
 from aldente.models.port import Image
 from aldente.models.preprocessing import edges, shapes, tones
+from aldente.models.preprocessing.depth import depth_by, is_depth_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +54,13 @@ def preprocessors() -> tuple[Preprocessor, ...]:
 
 
 def find_preprocessor(name: str) -> Preprocessor:
-    """The preprocessor called ``name``, in any usual spelling; raises UserError naming the nearest one if there is none."""
+    """The preprocessor called ``name``, in any usual spelling, or the user's depth network in the folder of that path.
+
+    Raises UserError naming the nearest one if there is none.
+    """
     found = _known().get(_plain(name))
+    if found is None and is_depth_folder(folder := Path(name).expanduser()):
+        return Preprocessor(name=name, title=f"Depth ({folder.name})", aliases=(), apply=depth_by(folder))
     if found is None:
         raise unknown("control_preprocessor", name, (info.name for info in PREPROCESSORS))
     return found

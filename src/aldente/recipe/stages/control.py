@@ -33,7 +33,8 @@ class Control(Value):
         name="control_preprocessor",
         aliases=("controlnet_module",),
         label="Control preprocessor",
-        help="What makes the control picture from the given one; none if it is one already.",
+        help="What makes the control picture from the given one: one that comes along, or the folder of a depth network;"
+        " none if it is one already.",
     )
     weight: float = parameter(
         1.0,
