@@ -1,16 +1,22 @@
 """Step caching in pictures: what it saves, what it leaves as it was, and what it is refused beside."""
 
+import itertools
 import re
 
 import numpy as np
 import pytest
-from rendering import Analytic, differ, draw, draw_all, hole, kept, picture, small, tiny
+from rendering import FILES, Analytic, differ, draw, draw_all, hole, kept, picture, small, tiny
+from tile_scenes import Counting
 
 from aldente.engine.errors import UserError
+from aldente.models.upscaling.table import find_upscaler
 from aldente.recipe.infotext import recipe_from_infotext, to_infotext
 from aldente.recipe.recipe import Recipe
 from aldente.recipe.settings import set_parameters
+from aldente.render.batching import Limits
 from aldente.render.cost import calls_of
+from aldente.render.render import render
+from aldente.store.checkpoints import CheckpointFolder
 
 SOURCE, MASK = kept(picture()), kept(hole())
 WAYS = {
@@ -134,3 +140,23 @@ def test_a_model_of_another_kind_is_no_matter():
     flow = Analytic()
     plain, cached = draw(recipe(None, schedule="flow"), flow), draw(recipe(0.05, schedule="flow"), flow)
     assert cached.usage.asked < plain.usage.asked
+
+
+@pytest.mark.parametrize("way", ["blended", "pasted"])
+def test_a_tiled_pass_that_failed_goes_on_to_the_same_picture(way, tmp_path):
+    asked, kept = recipe(0.05, **WAYS[way]), CheckpointFolder(tmp_path)
+
+    def made(model, checkpoints=None):
+        (one,) = render(
+            [asked], model, clock=itertools.count().__next__, limits=Limits(rows=4), files=FILES.__getitem__,
+            upscaler=lambda name: find_upscaler(name).load(1), checkpoints=checkpoints,
+        )  # fmt: skip
+        return one.image
+
+    whole = Counting(Analytic(family="exploding"))
+    wanted = made(whole)
+    with pytest.raises(RuntimeError, match="power"):
+        made(Counting(Analytic(family="exploding"), fails_after=whole.rows // 2), kept)
+    after = Counting(Analytic(family="exploding"))
+    np.testing.assert_array_equal(made(after, kept), wanted)
+    assert after.rows < 0.8 * whole.rows
