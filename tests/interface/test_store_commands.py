@@ -216,6 +216,7 @@ class TestImport:
             "silent.png": "silent", "broken.png": "refused"}  # fmt: skip
         assert by["a1111.png"]["unmapped"] == {"ENSD": "31337"}
         assert "damaged in chunk" in by["broken.png"]["why"]
+        assert "broken.png" not in by["broken.png"]["why"]  # The line begins with it already.
         assert by["invoke.png"]["unmapped"] == {"seamless_x": "true"}
         assert by["swarm.png"]["unmapped"] == {"loras": '["x"]'}
         comfy = commands.ok("show", by["comfy.png"]["id"], "--json").json[0]

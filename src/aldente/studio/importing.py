@@ -58,7 +58,7 @@ def take_in(store: Store, files: Iterable[Path]) -> Iterator[Imported]:
         try:
             yield _one(store, path, categories)
         except UserError as error:
-            yield Imported(file=str(path), state="refused", why=str(error))
+            yield Imported(file=str(path), state="refused", why=str(error).removeprefix(f"{path}: "))
 
 
 def _one(store: Store, path: Path, categories: Categories) -> Imported:
