@@ -232,6 +232,10 @@ def fill(url: str, bulk: Bulk) -> None:
         indexes = [tuple(row) for row in connection.execute(text(_INDEXES[engine.dialect.name]))]
         for name, _ in indexes:
             connection.execute(text(f"DROP INDEX {name}"))
+        # A new store knows the words of what is always measured; the bulk brings them along.
+        if lite:
+            connection.execute(text("INSERT INTO words_parts (words_parts) VALUES ('delete-all')"))
+        connection.execute(text("DELETE FROM words"))
         raw: Any = connection.connection.dbapi_connection
         for table in TABLES:
             (_insert if lite else _copy)(raw, table, *bulk.rows(table))
