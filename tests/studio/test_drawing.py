@@ -42,6 +42,12 @@ class TestForecast:
         assert told.seconds > 0
         assert told.peak_bytes > model.info.bytes_fixed
 
+    def test_a_large_picture_takes_memory_of_its_own(self, bench):
+        (small, large) = (recipes(bench, "cfg=1", f"upscale_by={by}")[0] for by in (1.5, 16))
+        own = {picture: forecast(bench, [picture]).peak_bytes for picture in (small, large)}
+        more = 28 * (1024**2 - 96**2)
+        assert own[large] - own[small] == more
+
     def test_what_the_store_has_costs_nothing(self, bench):
         asked = recipes(bench, "cfg=1,2")
         list(draw(bench, asked[:1], Order()))

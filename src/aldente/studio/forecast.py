@@ -17,10 +17,15 @@ from aldente.recipe.settings import set_parameters
 from aldente.render.cost import StageCalls, calls_of
 from aldente.render.fitting import Size
 from aldente.render.levels import levels_of
+from aldente.render.sizes import sizes_of
 from aldente.studio.workbench import Workbench
 
 SHORT = 3
 """The steps of a picture by which a program that draws by itself is timed."""
+
+
+PIXEL_BYTES = 28
+"""What a pixel of a picture takes beyond those that the model draws at once: measured at 4096 px, enlarged and in tiles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +61,22 @@ def forecast(bench: Workbench, recipes: Sequence[Recipe]) -> Forecast:
         known = bench.store.find_many(mine, model.info.fingerprint)
         missing = [recipe for digest, recipe in mine.items() if digest not in known]
         stored += len(known)
+        held = max((_held(recipe, model) for recipe in missing), default=0)
         for size, (asked, pictures) in _by_size(missing, model).items():
             calls += asked
             seconds += asked * seconds_per_row(bench, model, size, pictures=pictures)
-            peak = max(peak, model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
+            peak = max(peak, held + model.info.bytes_fixed + min(model.info.rows, asked) * model.info.bytes_per_row)
     return Forecast(pictures=len(unique), stored=stored, calls=calls, seconds=seconds, peak_bytes=peak)
+
+
+def _held(recipe: Recipe, model: Model) -> int:
+    """The bytes of a recipe's largest picture, beyond one of the model's own size; 0 for one that cannot be drawn."""
+    try:
+        sizes = sizes_of(recipe, model.info)
+    except UserError:
+        return 0
+    own = max(width * height for width, height in model.info.native)
+    return PIXEL_BYTES * max(0, max(size.width * size.height for size in sizes) - own)
 
 
 def _by_size(recipes: Sequence[Recipe], model: Model) -> dict[tuple[int, int], tuple[int, int]]:
