@@ -16,7 +16,7 @@ from aldente.report.project_page import ProjectPage, Section, project_page
 from aldente.report.sheet import Failed, Sheet, pages
 from aldente.studio.files import write
 from aldente.studio.projects.opening import Opened
-from aldente.studio.projects.planning import ProjectPlan, plan_project
+from aldente.studio.projects.planning import ProjectPlan, Shot, plan_project
 from aldente.studio.projects.report import thumbnail
 from aldente.studio.projects.running import Result, run_project
 from aldente.studio.workbench import Workbench
@@ -154,7 +154,13 @@ def _sheet(sides: Sequence[Side]) -> Sheet:
         x_label="choice",
         x_values=[side.choice.name for side in sides],
         y_label="subject",
-        y_values=[", ".join(word for word in (shot.subject.label, shot.label) if word) for shot in shots],
+        y_values=[_row(shot, sides[0].choice.name) for shot in shots],
         cells=cells,
         notes=notes,
     )
+
+
+def _row(shot: Shot, choice: str) -> str:
+    """A shot's subject, its cell beside the ``choice``, and its seed."""
+    cell = shot.label.removeprefix(choice).removeprefix(", ")
+    return ", ".join(word for word in (shot.subject.label, cell, f"seed {shot.item.seed}") if word)
