@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
-	$(PIP) --no-compile -e '.[dev,training,diffusers]'
+	$(PIP) --no-compile -e '.[dev,training,diffusers,export,upscale]'
 	touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed  ## Install, then find the cheapest good setting of the embedded model on bundled prompts.
