@@ -93,7 +93,7 @@ def _checkpoint(name: str) -> ModelEntry:
         raise unknown("model", name, (*(entry.name for entry in models()), *known)) from None
     ledger.save()
     if found.facts is None:
-        raise UserError(f"model '{name}' cannot be opened: {found.fault}.")
+        raise UserError(f"model '{name}' cannot be opened: {found.fault.rstrip('.')}.")
     if found.facts.kind not in DRAWING:
         raise UserError(f"'{found.name}' is a {found.facts.kind}, which cannot draw by itself; name a checkpoint.")
     return ModelEntry(name=found.name, title=found.name, aliases=(), load=partial(_loaded, found))

@@ -177,7 +177,7 @@ def open_subject(wanted: Wanted) -> Subject:
     found = named(wanted.model if mixed is None else str(mixed.path), ledger)
     ledger.save()
     if found.facts is None:
-        raise UserError(f"model '{wanted.model}' cannot be opened: {found.fault}.")
+        raise UserError(f"model '{wanted.model}' cannot be opened: {found.fault.rstrip('.')}.")
     plan = usual_plan(None)
     vae, like = (None, None) if mixed is None else (mixed.vae, mixed.like)
     pipeline = open_pipeline(found.path, found.facts, plan, vae=vae, like=like)

@@ -190,7 +190,7 @@ def _sentence(reading: AxisReading) -> str:
         return f"Steps: {_on_steps(reading)}; {shift}."
     if reading.guidance is not None:
         return f"CFG: {reading.guidance.sentence.rstrip('.')}; {shift}."
-    name = "CFG" if reading.parameter == "cfg" else reading.parameter.capitalize()
+    name = "CFG" if reading.parameter == "cfg" else reading.parameter.replace("_", " ").capitalize()
     largest = max(reading.changes, key=lambda change: change.jnd)
     if len(reading.changes) == 1:
         moved = f"the pictures differ by {largest.jnd:.1f} JND and in composition by {largest.composition:.2f} of 1"

@@ -122,6 +122,14 @@ def test_what_is_added_is_remembered_until_it_is_removed(tmp_path: Path) -> None
         add(tmp_path / "none", data)
 
 
+def test_a_damaged_file_is_refused_when_it_is_added(tmp_path: Path) -> None:
+    damaged = tmp_path / "bad.safetensors"
+    damaged.write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="not a sound safetensors file"):
+        add(damaged, tmp_path / "data")
+    assert added(tmp_path / "data") == []
+
+
 def test_hashes_are_those_of_other_programs(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     numbers = np.random.default_rng(0).normal(size=300_000).astype(np.float32)

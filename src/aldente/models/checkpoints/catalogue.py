@@ -65,10 +65,15 @@ def named(name: str, ledger: Ledger, roots: Iterable[Path] | None = None) -> Fou
 
 
 def add(path: Path, folder: Path | None = None) -> int:
-    """Remember a model or a folder of models; how many models it holds. Raises UserError where it holds none."""
+    """Remember a model or a folder of models; how many models it holds.
+
+    Raises UserError where it holds none, or is one file that is damaged.
+    """
     whole = path.expanduser().absolute()
     if not whole.exists():
         raise UserError(f"'{path}' does not exist; give a model, a folder of models, or the folder of A1111 or ComfyUI.")
+    if _is_model(whole) and whole.suffix.lower() == SAFETENSORS:
+        Ledger(folder).facts(whole)
     places = [_single(whole)] if _is_model(whole) else places_in(whole)
     count = sum(1 for place in places for _ in _models_in(place.folder))
     if not count:
