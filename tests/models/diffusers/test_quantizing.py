@@ -10,12 +10,10 @@ from tiny import save_image_encoder, save_ip_adapter
 
 from aldente.engine.errors import UserError
 from aldente.engine.levels import exploding, flow
-from aldente.models import diffusers
 from aldente.models.diffusers import Plan, load
 from aldente.models.diffusers.fitting import ways
 from aldente.models.diffusers.footprint import weights_of
 from aldente.models.diffusers.needs import Drawing, needs
-from aldente.models.diffusers.plan import wanted_quantize
 from aldente.models.diffusers.quantizing import check_quantizing
 from aldente.models.port import Words
 
@@ -80,15 +78,8 @@ def test_it_takes_no_loras(tiny):
 @installed
 def test_a_variable_asks_for_it_where_no_plan_is_given(tiny, monkeypatch):
     plain = load(tiny("sd1"), plan=Plan(threads=1)).info.fingerprint
-    assert wanted_quantize({"ALDENTE_QUANTIZE": "INT8"}) == "int8"
-    monkeypatch.setattr(diffusers, "wanted_quantize", lambda: "int8")
+    monkeypatch.setenv("ALDENTE_PLAN", "quantize=int8")
     assert load(tiny("sd1"), threads=1).info.fingerprint != plain
-
-
-def test_the_variable_says_what_it_may_be():
-    assert wanted_quantize({}) is None
-    with pytest.raises(UserError, match="ALDENTE_QUANTIZE 'int4' is not known"):
-        wanted_quantize({"ALDENTE_QUANTIZE": "int4"})
 
 
 def test_a_missing_package_is_named(monkeypatch):

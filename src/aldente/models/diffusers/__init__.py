@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aldente.engine.errors import UserError
 from aldente.models.checkpoints.facts import CheckpointFacts
-from aldente.models.diffusers.plan import Plan, usual_plan, wanted_quantize
+from aldente.models.diffusers.plan import Plan, usual_plan, wanted_plan
 
 if TYPE_CHECKING:
     from aldente.models.checkpoints.ledger import Ledger
@@ -58,7 +57,7 @@ def load(
     from aldente.models.lora.embeddings import read_embeddings  # noqa: PLC0415  # torch is heavy: loaded when it is used
     from aldente.models.lora.finding import find_embeddings, find_lora  # noqa: PLC0415  # loaded when it is used
 
-    chosen, known = plan or replace(usual_plan(threads), quantize=wanted_quantize()), facts or inspect(path)
+    chosen, known = plan or wanted_plan(usual_plan(threads)), facts or inspect(path)
     check_quantizing(chosen)
     called = name or (path.name if path.is_dir() else path.stem)
     pipeline = open_pipeline(path, known, chosen, vae=vae, like=like)

@@ -32,7 +32,15 @@ def placed(pipeline: Any, denoiser: Any, plan: Plan) -> None:
         quantize(denoiser, plan.quantize)
     _moved(pipeline, plan)
     if plan.compile:
+        _compiled(denoiser)
+
+
+def _compiled(denoiser: Any) -> None:
+    """Have the blocks that repeat compiled when they first run; the whole network where diffusers names none."""
+    if getattr(denoiser, "_repeated_blocks", None):
         denoiser.compile_repeated_blocks()
+    else:
+        denoiser.compile()
 
 
 def _moved(pipeline: Any, plan: Plan) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Literal
 
-from aldente.engine.errors import unknown
+from pydantic import TypeAdapter, ValidationError
+
+from aldente.engine.errors import UserError, unknown
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -17,7 +19,8 @@ Offload = Literal["none", "parts", "layers"]
 Quantize = Literal["int8"]
 """In which numbers the weights of the denoiser's linear layers are kept instead of ``dtype``."""
 
-VARIABLE = "ALDENTE_QUANTIZE"
+VARIABLE = "ALDENTE_PLAN"
+"""The environment variable by which a plan is changed where a program gives none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +48,22 @@ class Plan:
     quantize: Quantize | None = None
 
 
-def wanted_quantize(environment: Mapping[str, str] = os.environ) -> Quantize | None:
-    """What the variable ALDENTE_QUANTIZE asks for; raises UserError for what there is not."""
-    name = environment.get(VARIABLE, "").strip().lower()
-    if not name:
-        return None
-    known: tuple[Quantize, ...] = get_args(Quantize)
-    found = next((one for one in known if one == name), None)
-    if found is None:
-        raise unknown(VARIABLE, name, known)
-    return found
+def wanted_plan(usual: Plan, environment: Mapping[str, str] = os.environ) -> Plan:
+    """The usual plan with what the variable ALDENTE_PLAN asks for, such as ``compile, dtype=float16, offload=parts``.
+
+    Raises UserError for what there is not.
+    """
+    said: dict[str, object] = {}
+    for word in filter(None, map(str.strip, environment.get(VARIABLE, "").split(","))):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if name not in asdict(usual):
+            raise unknown(f"{VARIABLE} setting", name, asdict(usual))
+        said[name] = value if equals else True
+    try:
+        return TypeAdapter(Plan).validate_python({**asdict(usual), **said})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{VARIABLE}: {first['loc'][0]} is '{first['input']}': {first['msg'].lower()}.") from error
 
 
 def usual_plan(threads: int | None = None) -> Plan:
